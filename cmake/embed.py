@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes OUT.h and OUT.cc, which hold the bytes of the given files: embed.py OUT FILE..."""
+
+import re
+import sys
+from pathlib import Path
+
+
+def symbol(path: Path) -> str:
+    return re.sub(r"\W", "_", path.name)
+
+
+def main() -> None:
+    out, *files = (Path(arg) for arg in sys.argv[1:])
+    out.parent.mkdir(parents=True, exist_ok=True)
+    header = ["#pragma once", "#include <string_view>", "namespace planish::embed {"]
+    source = [f'#include "{out.name}.h"', "namespace planish::embed {"]
+    for path in files:
+        name = symbol(path)
+        header.append(f"extern const std::string_view {name};")
+        data = path.read_bytes()
+        rows = [
+            ",".join(str(b) for b in data[i : i + 32]) + "," for i in range(0, len(data), 32)
+        ] or ["0"]
+        source.append(f"static const unsigned char {name}_bytes[] = {{")
+        source.extend(rows)
+        source.append("};")
+        source.append(
+            f"const std::string_view {name}(reinterpret_cast<const char*>({name}_bytes), {len(data)});"
+        )
+    for lines, suffix in ((header, ".h"), (source, ".cc")):
+        lines.append("}  // namespace planish::embed")
+        Path(f"{out}{suffix}").write_text("\n".join(lines) + "\n")
+
+
+main()
