@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "src/backend/cpu/kernels/isa.h"
+#include "backend/cpu/kernels/isa.h"
 
 #include <cpuid.h>
 

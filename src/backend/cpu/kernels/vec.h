@@ -27,11 +27,11 @@
 #define PLANISH_INLINE [[gnu::always_inline]] inline
 
 #if defined(__AVX512F__)
-#include "src/backend/cpu/kernels/vec_avx512.h"
+#include "backend/cpu/kernels/vec_avx512.h"
 #elif defined(__AVX2__)
-#include "src/backend/cpu/kernels/vec_avx2.h"
+#include "backend/cpu/kernels/vec_avx2.h"
 #else
-#include "src/backend/cpu/kernels/vec_plain.h"
+#include "backend/cpu/kernels/vec_plain.h"
 #endif
 
 namespace planish::cpu::PLANISH_ISA {
