@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "src/runtime/thread_pool.h"
+#include "runtime/thread_pool.h"
 
 #include <linux/futex.h>
 #include <pthread.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "src/runtime/thread_pool.h"
+#include "runtime/thread_pool.h"
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -32,7 +32,8 @@ TEST(ThreadPool, ManyShortLoopsLoseNothing) {
     std::atomic<int64_t> sum{0};
     // Long enough for the others to come in before the caller has done everything alone.
     pool.parallel_for(5, [&](int64_t task) {
-      for (volatile int i = 0; i < 200; i = i + 1) {
+      for (volatile int i = 0; i < 200;) {
+        i = i + 1;
       }
       sum.fetch_add(task + 1, std::memory_order_relaxed);
     });
