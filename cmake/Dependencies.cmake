@@ -73,6 +73,10 @@ if(NOT PLANISH_PIP)
   list(APPEND planish_missing python3-pip)
 endif()
 
+if(PLANISH_BUILD_PYTHON AND NOT Python_Development.Module_FOUND)
+  list(APPEND planish_missing python3-dev)
+endif()
+
 if(planish_missing)
   list(REMOVE_DUPLICATES planish_missing)
   list(JOIN planish_missing " " planish_missing)

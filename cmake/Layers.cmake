@@ -33,3 +33,6 @@ planish_shared_library(planish_shared OUTPUT planish
 target_link_libraries(planish_shared PUBLIC planish_runtime_shared)
 add_library(planish::planish ALIAS planish_shared)
 add_library(planish::runtime ALIAS planish_runtime_shared)
+
+set_target_properties(planish_shared PROPERTIES EXPORT_NAME planish)
+set_target_properties(planish_runtime_shared PROPERTIES EXPORT_NAME runtime)
