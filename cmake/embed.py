@@ -25,9 +25,8 @@ def main() -> None:
         source.append(f"static const unsigned char {name}_bytes[] = {{")
         source.extend(rows)
         source.append("};")
-        source.append(
-            f"const std::string_view {name}(reinterpret_cast<const char*>({name}_bytes), {len(data)});"
-        )
+        bytes_pointer = f"reinterpret_cast<const char*>({name}_bytes)"
+        source.append(f"const std::string_view {name}({bytes_pointer}, {len(data)});")
     for lines, suffix in ((header, ".h"), (source, ".cc")):
         lines.append("}  // namespace planish::embed")
         Path(f"{out}{suffix}").write_text("\n".join(lines) + "\n")

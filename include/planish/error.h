@@ -16,21 +16,21 @@ namespace planish {
 
 // The documented error codes. The C ABI returns their index, Python their name.
 enum class ErrorCode : int {
-  kOk = 0,            // "ok"
-  kInvalidArgument,   // "invalid_argument"   a call's argument is wrong (name, type, range)
-  kInvalidModel,      // "invalid_model"      the ONNX file or network breaks the specification
-  kUnsupported,       // "unsupported"        valid, but Planish cannot compute it
-  kInvalidShape,      // "invalid_shape"      an input's shape is outside what the engine was built for
-  kInvalidType,       // "invalid_type"       an input's data type is not the declared one
-  kInvalidValue,      // "invalid_value"      a tensor's contents are out of range at run time
-  kInvalidPlan,       // "invalid_plan"       a plan is damaged, hostile or not a plan
-  kVersionMismatch,   // "version_mismatch"   a plan was made by or for something else
-  kBudgetExceeded,    // "budget_exceeded"    a budget of bytes, nodes, time or iterations is spent
-  kOutOfMemory,       // "out_of_memory"
-  kFileError,         // "file_error"         opening, reading or writing a file failed
-  kCancelled,         // "cancelled"          the caller stopped the build
-  kDeviceError,       // "device_error"       no such device, or it failed
-  kInternal,          // "internal"           a bug in Planish; please report it
+  kOk = 0,           // "ok"
+  kInvalidArgument,  // "invalid_argument"   a call's argument is wrong (name, type, range)
+  kInvalidModel,     // "invalid_model"      the ONNX file or network breaks the specification
+  kUnsupported,      // "unsupported"        valid, but Planish cannot compute it
+  kInvalidShape,  // "invalid_shape"      an input's shape is outside what the engine was built for
+  kInvalidType,   // "invalid_type"       an input's data type is not the declared one
+  kInvalidValue,  // "invalid_value"      a tensor's contents are out of range at run time
+  kInvalidPlan,   // "invalid_plan"       a plan is damaged, hostile or not a plan
+  kVersionMismatch,  // "version_mismatch"   a plan was made by or for something else
+  kBudgetExceeded,   // "budget_exceeded"    a budget of bytes, nodes, time or iterations is spent
+  kOutOfMemory,      // "out_of_memory"
+  kFileError,        // "file_error"         opening, reading or writing a file failed
+  kCancelled,        // "cancelled"          the caller stopped the build
+  kDeviceError,      // "device_error"       no such device, or it failed
+  kInternal,         // "internal"           a bug in Planish; please report it
 };
 
 inline const char* error_code_name(ErrorCode code) {
