@@ -135,6 +135,7 @@ Node* Graph::add_node(const std::string& op, std::vector<Value*> inputs, int out
   node->inputs_.resize(inputs.size(), nullptr);
   const auto place = options.before != nullptr ? options.before->place_ : nodes_.end();
   node->place_ = nodes_.insert(place, std::move(owned));
+  nodes_by_id_.emplace(node->id_, node);
   for (size_t i = 0; i < inputs.size(); ++i)
     if (inputs[i] != nullptr) node->set_input(static_cast<int>(i), inputs[i]);
   for (int i = 0; i < outputs; ++i) {
@@ -174,6 +175,12 @@ void Graph::rename(Value* value, const std::string& name) {
   if (value->name_ == name) return;
   value_names_.erase(value->name_);
   value->name_ = unique_name(name, value_names_, "v");
+}
+
+void Graph::rename(Node* node, const std::string& name) {
+  if (node->name_ == name) return;
+  node_names_.erase(node->name_);
+  node->name_ = unique_name(name, node_names_, node->op_.c_str());
 }
 
 void Graph::remove_input(int i) {
@@ -217,6 +224,7 @@ void Graph::erase(Node* node) {
   for (Value* out : node->outputs_)
     if (out != nullptr) delete_value(out);
   node_names_.erase(node->name_);
+  nodes_by_id_.erase(node->id_);
   nodes_.erase(node->place_);
 }
 
@@ -226,6 +234,11 @@ void Graph::erase_unused_constants() {
     ++it;
     if (v->is_constant() && v->uses_.empty()) delete_value(v);
   }
+}
+
+Node* Graph::find_node(int id) const {
+  const auto it = nodes_by_id_.find(id);
+  return it == nodes_by_id_.end() ? nullptr : it->second;
 }
 
 void Graph::move_before(Node* node, Node* before) {

@@ -14,6 +14,8 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "tensor/attributes.h"
@@ -140,6 +142,7 @@ class Graph {
   const std::list<std::unique_ptr<Node>>& nodes() const { return nodes_; }
   std::vector<Value*> constants() const;
   size_t node_count() const { return nodes_.size(); }
+  Node* find_node(int id) const;                          // null if it is not here (any more)
   size_t total_node_count() const;                        // with subgraphs
 
   // Names that are empty or taken are replaced by unique ones.
@@ -152,6 +155,7 @@ class Graph {
   const std::string& output_name(int i) const { return output_names_[static_cast<size_t>(i)]; }
   void clear_outputs();
   void rename(Value* value, const std::string& name);
+  void rename(Node* node, const std::string& name);
   void remove_input(int i);  // must be unused (kInternal)
 
   // All uses of `from` (also in nested graphs and as outputs) become uses of `to`.
@@ -189,6 +193,7 @@ class Graph {
   std::string name_;
   std::map<int, std::unique_ptr<Value>> values_;  // by id
   std::list<std::unique_ptr<Node>> nodes_;
+  std::unordered_map<int, Node*> nodes_by_id_;
   std::vector<Value*> inputs_;
   std::vector<Value*> outputs_;
   std::vector<std::string> output_names_;

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "passes/rewrite.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "base/str.h"
+#include "ops/op.h"
+#include "passes/infer.h"
+#include "planish/error.h"
+#include "tensor/elements.h"
+
+namespace planish::passes {
+
+ir::Value* Patch::add(const std::string& op, std::vector<ir::Value*> inputs, Attributes attributes) {
+  return add_node(op, std::move(inputs), 1, std::move(attributes))->output();
+}
+
+ir::Node* Patch::add_node(const std::string& op, std::vector<ir::Value*> inputs, int outputs,
+                          Attributes attributes) {
+  ir::Node* node = add_node_with_body(op, std::move(inputs), outputs, std::move(attributes));
+  infer(node);
+  return node;
+}
+
+ir::Node* Patch::add_node_with_body(const std::string& op, std::vector<ir::Value*> inputs, int outputs,
+                                    Attributes attributes) {
+  ir::Node* node = root_.graph()->add_node(
+      op, std::move(inputs), outputs,
+      {.name = root_.name(), .attributes = std::move(attributes), .before = &root_});
+  nodes_.push_back(node);
+  return node;
+}
+
+void Patch::infer(ir::Node* node) { infer_node(*node); }
+
+ir::Value* Patch::constant(Tensor tensor) {
+  return root_.graph()->add_constant("", std::move(tensor));
+}
+
+namespace {
+
+// What a replacement must share with the value that it replaces.
+void check_replacement(std::string_view rule, const ir::Value* from, const ir::Value* to) {
+  const Type& a = from->type();
+  const Type& b = to->type();
+  bool fits = a.kind == b.kind || a.kind == Type::Kind::kUnknown;
+  if (fits && a.is_tensor()) {
+    fits = a.dtype == b.dtype || a.dtype == DType::kUndefined;
+    if (a.shape && b.shape) {
+      fits &= a.shape->size() == b.shape->size();
+      for (size_t i = 0; fits && i < a.shape->size(); ++i)
+        fits = !Dim::differs((*a.shape)[i], (*b.shape)[i]);
+    }
+  }
+  if (!fits)
+    throw Error(ErrorCode::kInternal, concat("rule ", rule, " replaces %", from->name(), " of type ",
+                                             a.to_string(), " by ", b.to_string()));
+}
+
+// Collects the names of the model's nodes that `node` stands for.
+std::vector<std::string> origins_of(const ir::Node& node) {
+  return node.origins().empty() ? std::vector<std::string>{node.name()} : node.origins();
+}
+
+// Erases node `id` of `graph` and then its producers, as far as they are there and useless.
+void erase_useless(ir::Graph& graph, int id, std::vector<std::string>& origins) {
+  std::vector<int> stack = {id};
+  while (!stack.empty()) {
+    ir::Node* next = graph.find_node(stack.back());
+    stack.pop_back();
+    if (next == nullptr) continue;
+    const bool used = std::any_of(next->outputs().begin(), next->outputs().end(), [](ir::Value* v) {
+      return v != nullptr && !v->uses().empty();
+    });
+    if (used || !get_op(next->op()).is_pure) continue;
+    for (std::string& name : origins_of(*next))
+      if (std::find(origins.begin(), origins.end(), name) == origins.end())
+        origins.push_back(std::move(name));
+    for (ir::Value* in : next->inputs())
+      if (in != nullptr && in->producer() != nullptr && in->graph() == &graph)
+        stack.push_back(in->producer()->id());
+    graph.erase(next);
+  }
+}
+
+}  // namespace
+
+void Patch::apply(std::string_view rule) {
+  for (auto& [from, to] : replacements_) {
+    check_replacement(rule, from, to);
+    // The more precise type stays.
+    if (from->type().has_rank() && !to->type().has_rank()) to->set_type(from->type());
+    root_.graph()->replace_uses(from, to);
+  }
+  ir::Graph& graph = *root_.graph();
+  std::vector<std::string> origins;
+  std::vector<int> useless = {root_.id()};
+  for (auto& [from, to] : replacements_)
+    if (from->producer() != nullptr && from->graph() == &graph)
+      useless.push_back(from->producer()->id());
+  for (int id : useless) erase_useless(graph, id, origins);
+  for (ir::Node* node : nodes_) node->add_origins(origins);
+  nodes_.clear();
+}
+
+void Patch::abandon() {
+  for (auto it = nodes_.rbegin(); it != nodes_.rend(); ++it) (*it)->graph()->erase(*it);
+  nodes_.clear();
+}
+
+namespace {
+
+bool apply_rules_once(ir::Graph& g, const std::multimap<std::string_view, const Rule*>& by_op,
+                      const std::vector<const Rule*>& any, PassContext& context) {
+  bool changed = false;
+  std::vector<int> ids;
+  for (const auto& node : g.nodes()) ids.push_back(node->id());
+  for (int id : ids) {
+    ir::Node* node = g.find_node(id);
+    if (node == nullptr) continue;
+    auto attempt = [&](const Rule& rule) {
+      Patch patch(*node);
+      bool fired = false;
+      try {
+        fired = rule.apply(*node, patch);
+      } catch (...) {
+        patch.abandon();
+        throw;
+      }
+      if (!fired) {
+        patch.abandon();
+        return false;
+      }
+      patch.apply(rule.name);
+      return true;
+    };
+    bool fired = false;
+    const auto [first, last] = by_op.equal_range(node->op());
+    for (auto it = first; it != last && !fired; ++it) fired = attempt(*it->second);
+    for (size_t i = 0; i < any.size() && !fired; ++i) fired = attempt(*any[i]);
+    if (!fired) continue;
+    changed = true;
+    if (context.check_cancelled) context.check_cancelled();
+  }
+  return changed;
+}
+
+}  // namespace
+
+bool apply_rules(ir::Graph& graph, std::span<const Rule> rules, PassContext& context) {
+  std::multimap<std::string_view, const Rule*> by_op;
+  std::vector<const Rule*> any;
+  for (const Rule& rule : rules) {
+    if (rule.op != nullptr)
+      by_op.emplace(rule.op, &rule);
+    else
+      any.push_back(&rule);
+  }
+  constexpr int kMaxRounds = 8;
+  bool changed = false;
+  for_each_graph(graph, [&](ir::Graph& g) {
+    for (int round = 0; round < kMaxRounds; ++round) {
+      if (!apply_rules_once(g, by_op, any, context)) break;
+      changed = true;
+    }
+    g.erase_unused_constants();
+  });
+  return changed;
+}
+
+bool splat_value(const ir::Value* value, double* out) {
+  if (value == nullptr || !value->is_constant()) return false;
+  const Tensor& t = value->constant();
+  if (t.count() == 0 || (!is_float(t.dtype()) && !is_integer(t.dtype()))) return false;
+  const double first = element<double>(t, 0);
+  if (std::isnan(first)) return false;
+  constexpr int64_t kChunk = 256;
+  double chunk[kChunk];
+  for (int64_t i = 0; i < t.count(); i += kChunk) {
+    const int64_t n = std::min(kChunk, t.count() - i);
+    load<double>(t, i, n, chunk);
+    for (int64_t k = 0; k < n; ++k)
+      if (!(chunk[k] == first)) return false;
+  }
+  *out = first;
+  return true;
+}
+
+bool is_splat(const ir::Value* value, double wanted) {
+  double v = 0;
+  return splat_value(value, &v) && v == wanted;
+}
+
+ir::Node* producer_any_users(const ir::Value* value, std::string_view op) {
+  if (value == nullptr || value->producer() == nullptr || value->producer()->op() != op) return nullptr;
+  return value->producer();
+}
+
+bool has_one_use(const ir::Value* value) { return value->uses().size() == 1; }
+
+ir::Node* producer(const ir::Value* value, std::string_view op) {
+  ir::Node* p = producer_any_users(value, op);
+  return p != nullptr && has_one_use(value) && value->uses()[0].graph == value->graph() ? p : nullptr;
+}
+
+std::optional<std::vector<int64_t>> constant_integers(const ir::Value* value) {
+  if (value == nullptr || !value->is_constant() || !is_integer(value->constant().dtype()))
+    return std::nullopt;
+  return load<int64_t>(value->constant());
+}
+
+bool same_shape(const ir::Value* a, const ir::Value* b) {
+  return a->type().has_rank() && b->type().has_rank() && *a->type().shape == *b->type().shape;
+}
+
+}  // namespace planish::passes
