@@ -18,7 +18,7 @@ constexpr const char* kNet = R"(graph "net" {
   const %t = string[2] {"a", "b\x0a"}
   const %n = float32[1] hex "0000c07f"
   const %c = complex64[1] hex "0000803f00000040"
-  %y = Conv(%x, %w, _) {alpha=1.0, empty=ints[], strides=[2, 2], text="q", v=[1.5, nan], ty=type float32[n+1, 2*m]} : float32[batch, 4, ..., 4] "conv1"
+  %y = Conv(%x, %w, _) {alpha=1.0, empty=ints[], strides=[2, 2], text="q", ty=type float32[n+1, 2*m], v=[1.5, nan]} : float32[batch, 4, ..., 4] "conv1"
   %a, _ = TopK(%y, %big) : sequence(int64[...]), _ "k"
   %z = If(%"odd name") then_branch=graph "t" {
     const %one = int2[1] {1}
