@@ -50,8 +50,8 @@ def picture_batch(name: str, shape: tuple[int, int, int, int], rng: Rng) -> Arra
     base = planes(picture(name, height, width), IMAGENET_MEAN, IMAGENET_STD)
     gain = rng.uniform(0.7, 1.3, (batch, 1, 1, 1)).astype(np.float32)
     noise = rng.standard_normal(shape, dtype=np.float32) * np.float32(0.02)
-    batch_of: Array = base * gain + noise
-    return batch_of
+    mixed: Array = base * gain + noise
+    return mixed
 
 
 def pictures(input_name: str, name: str, *shapes: tuple[int, int, int, int]) -> tuple[Case, ...]:
@@ -98,7 +98,7 @@ def voice(samples: int, rate: int, start: int = 0) -> Array:
     syllables = np.clip(np.sin(2 * np.pi * 3.0 * t), 0.0, None) * (
         np.sin(2 * np.pi * 0.4 * t) > -0.4
     )
-    return (0.15 * sound * syllables).astype(np.float32)
+    return np.asarray(0.15 * sound * syllables, np.float32)
 
 
 def spell(shape: tuple[int, ...]) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import os
+import sys
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -16,8 +17,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-
-from benchmarks.zoo import writer
 
 Array = npt.NDArray[Any]
 Feeds = dict[str, Array]
@@ -101,14 +100,26 @@ class Model:
         return target
 
     def _key(self) -> str:
-        """Changes with the text of the file that makes the model, and with the writer's."""
+        """Changes with the text of the module that makes the model, and of those it draws on."""
         digest = hashlib.sha256()
-        for source in (inspect.getsourcefile(inspect.unwrap(self.make)), writer.__file__):
-            if source is None:
-                raise ValueError(f"{self.name}: its maker has no source file")
-            digest.update(Path(source).read_bytes())
+        for source in _sources(inspect.unwrap(self.make).__module__, set()):
+            digest.update(source.read_bytes())
         digest.update(f"{onnx.__version__} {np.__version__} {self.external_data}".encode())
         return digest.hexdigest()[:12]
+
+
+def _sources(module: str, seen: set[str]) -> Iterator[Path]:
+    """The file of a module of the zoo and of the modules whose functions it names, leaving out
+    what only feeds models or keeps the table of them."""
+    if module in seen or module.rpartition(".")[2] in ("inputs", "registry"):
+        return
+    seen.add(module)
+    loaded = sys.modules[module]
+    yield Path(str(loaded.__file__))
+    for value in vars(loaded).values():
+        name = value.__name__ if inspect.ismodule(value) else getattr(value, "__module__", None)
+        if isinstance(name, str) and name.startswith("benchmarks.zoo."):
+            yield from _sources(name, seen)
 
 
 def _spell(shape: tuple[int, ...]) -> str:
