@@ -22,7 +22,7 @@ struct PassContext {
 };
 
 struct Pass {
-  std::string name;
+  const char* name;
   bool (*run)(ir::Graph&, PassContext&);
 };
 
