@@ -2,6 +2,7 @@
 #include "ops/op.h"
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 
 #include "base/str.h"
@@ -120,13 +121,29 @@ Tensor& KernelContext::output(int i) {
 Tensor& KernelContext::allocate(int i, DType type, Dims dims) {
   const int64_t count = element_count(dims);
   budget().check_value_bytes(static_cast<int64_t>(std::min<size_t>(dtype_bytes(type, count), INT64_MAX)), node());
-  set_output(i, Tensor(type, std::move(dims)));
+  if (!wants_output(i)) fail(concat("output ", i, " is not wanted"), ErrorCode::kInternal);
+  *outputs_[static_cast<size_t>(i)] = Tensor(type, std::move(dims));
   return output(i);
 }
 
 void KernelContext::set_output(int i, Datum datum) {
   if (!wants_output(i)) fail(concat("output ", i, " is not wanted"), ErrorCode::kInternal);
-  *outputs_[static_cast<size_t>(i)] = std::move(datum);
+  Datum& slot = *outputs_[static_cast<size_t>(i)];
+  auto* placed = std::get_if<Tensor>(&slot.held);
+  if (placed == nullptr || !datum.is_tensor()) {
+    slot = std::move(datum);
+    return;
+  }
+  const Tensor& made = datum.tensor();
+  if (made.dtype() != placed->dtype() || made.dims() != placed->dims())
+    fail(concat("output ", i, " was to be ", dtype_name(placed->dtype()), " ",
+                dims_to_string(placed->dims()), ", got ", dtype_name(made.dtype()), " ",
+                dims_to_string(made.dims())),
+         ErrorCode::kInvalidShape);
+  if (made.dtype() == DType::kString)
+    placed->string_values() = made.string_values();
+  else if (made.bytes() != 0)
+    std::memcpy(placed->data(), made.data(), made.bytes());
 }
 
 void KernelContext::fail(const std::string& what, ErrorCode code, std::string hint) const {

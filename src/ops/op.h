@@ -116,6 +116,8 @@ class KernelContext {
   Tensor& output(int i);
   // Allocates an output whose size depends on data; charged to the budget.
   Tensor& allocate(int i, DType type, Dims dims);
+  // Hands over a finished datum. Where the shape rule placed a tensor, the contents are copied into
+  // it, since its memory may be an arena's or the caller's.
   void set_output(int i, Datum datum);
 
   // Runs the named subgraph once. Captured values are bound already.
