@@ -54,13 +54,13 @@ if(PLANISH_BUILD_TESTS)
   planish_need_library(PLANISH_RAPIDCHECK librapidcheck-dev librapidcheck.a)
 endif()
 
-# The wheels are fetched with pip: the active interpreter's, or the system's (an isolated build
-# environment may have none).
+# The wheels are fetched with pip: the system's, or else the active interpreter's (that of an isolated
+# build environment may have none).
 find_program(PLANISH_SYSTEM_PYTHON NAMES python3 PATHS /usr/bin NO_DEFAULT_PATH)
 find_program(PLANISH_PATH_PYTHON NAMES python3)
 mark_as_advanced(PLANISH_SYSTEM_PYTHON PLANISH_PATH_PYTHON)
 set(PLANISH_PIP "")
-foreach(candidate "${Python_EXECUTABLE}" "${PLANISH_PATH_PYTHON}" "${PLANISH_SYSTEM_PYTHON}")
+foreach(candidate "${PLANISH_SYSTEM_PYTHON}" "${PLANISH_PATH_PYTHON}" "${Python_EXECUTABLE}")
   if(candidate AND NOT PLANISH_PIP)
     set(PLANISH_PYTHON ${candidate})
     execute_process(COMMAND ${candidate} -m pip --version RESULT_VARIABLE result OUTPUT_QUIET ERROR_QUIET)
