@@ -174,6 +174,8 @@ struct OpDef {
   void (*infer)(InferContext&) = nullptr;
   void (*run)(KernelContext&) = nullptr;
   Tolerance tolerance;
+  bool is_pointwise = false;  // each element of the only output depends on those of the inputs at the
+                              // same index, inputs being broadcast as numpy does
   bool is_pure = true;  // false: random or otherwise not a function of its inputs; never folded or merged
   std::string source;   // specification page
 };
