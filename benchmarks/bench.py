@@ -144,7 +144,7 @@ def bench_case(
         row.turns = times.turns
         if base in series and name != base:
             row.ratio = ratio(times, series[base])
-            row.difference = difference(outputs[name], outputs[base])
+            row.difference = difference(outputs[name], outputs[base], model.flips)
     sessions.clear()
     if arguments.footprint and arguments.batch is None:
         before = footprint.nodes_before(model)

@@ -73,7 +73,7 @@ def carried(model: Model, session: Session, other: Session) -> Check:
     worst = 0.0
     for step in range(1, STEPS + 1):
         our_output, their_output = session.run(ours), other.run(theirs)
-        gap = difference(our_output, their_output)
+        gap = difference(our_output, their_output, model.flips)
         worst = max(worst, gap)
         if not np.isfinite(gap):
             return Check(f"{STEPS} steps", gap, f"step {step}: outputs differ in size or kind")
@@ -111,7 +111,9 @@ def check_cases(
         what = case.label + suffix
         try:
             outputs[case.label] = session.run(model.feeds(case))
-            checks.append(Check(what, difference(outputs[case.label], reference[case.label])))
+            checks.append(
+                Check(what, difference(outputs[case.label], reference[case.label], model.flips))
+            )
         except Exception as error:  # every size is to be tried, whatever one of them does
             checks.append(Check(what, problem=" ".join(str(error).split())[:300]))
     return checks, outputs

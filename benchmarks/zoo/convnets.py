@@ -362,7 +362,57 @@ def resnext_se() -> onnx.ModelProto:
     return net.model()
 
 
+def keras_net() -> onnx.ModelProto:
+    """As tf2onnx writes: channels-last at the borders, auto_pad, BatchNormalization as Mul and Add,
+    swish and hard-sigmoid spelled out, Reshape to a size computed from Shape."""
+    net = Net("keras_net", opset=15, seed=60)
+    x = net.input("image:0", ("unk__1", 96, 96, 3))
+    x = net.transpose(x, 0, 3, 1, 2)
+    x = net.op("Sub", net.op("Mul", x, net.constant(2.0)), net.constant(1.0))
+    inside = 3
+    for i, (width, stride, groups) in enumerate(((16, 2, 1), (16, 1, 16), (32, 2, 1), (64, 2, 1))):
+        with net.scope(f"conv{i}"):
+            std = (2.0 * groups / (inside * 9)) ** 0.5
+            w = net.weight("kernel", net.random((width, inside // groups, 3, 3), std))
+            x = net.op(
+                "Conv", x, w, auto_pad="SAME_UPPER" if i % 2 == 0 else "SAME_LOWER", group=groups,
+                kernel_shape=[3, 3], strides=[stride, stride],
+            )  # fmt: skip
+            x = net.op("Mul", x, net.weight("scale", net.uniform((1, width, 1, 1), 0.8, 1.2)))
+            x = net.op("Add", x, net.weight("shift", net.random((1, width, 1, 1), 0.1)))
+        if i == 2:
+            bent = net.op(
+                "Clip", net.op("Add", x, net.constant(3.0)), net.constant(0.0), net.constant(6.0)
+            )
+            x = net.op("Mul", x, net.op("Mul", bent, net.constant(1.0 / 6)))
+        else:
+            x = net.op("Mul", net.op("Sigmoid", x), x)
+        inside = width
+    x = net.op("AveragePool", x, auto_pad="SAME_UPPER", kernel_shape=[3, 3], strides=[2, 2])
+    x = net.transpose(x, 0, 2, 3, 1)
+    size = net.op("Cast", net.op("Shape", x), to=onnx.TensorProto.INT32)
+    first = net.op("Slice", size, net.constant([0]), net.constant([1]), net.constant([0]))
+    size = net.concat(
+        net.op("Cast", first, to=onnx.TensorProto.INT64), net.constant([6 * 6 * 64]), axis=0
+    )
+    x = net.op("Reshape", x, size)
+    w = net.weight("dense", net.random((6 * 6 * 64, 10), 48**-1.0))
+    x = net.op("Add", net.op("MatMul", x, w), net.weight("bias", net.random((10,), 0.1)))
+    net.output(net.op("Softmax", x, axis=1), "probabilities", ("unk__2", 10))
+    return net.model()
+
+
 def register_all() -> None:
+    register(
+        Model(
+            "keras-net",
+            "written",
+            "tf2onnx's way: Transpose at the border, auto_pad, scale and shift after Conv, "
+            "hard-swish spelled out, Reshape to a computed size",
+            keras_net,
+            noise("image:0", (1, 96, 96, 3), (3, 96, 96, 3)),
+        )
+    )
     sizes = ((1, 3, 224, 224), (4, 3, 224, 224))
     cats = pictures("input", "chelsea.png", *sizes)
     free = pictures("input", "coffee.png", (1, 3, 224, 224), (2, 3, 192, 160), (1, 3, 97, 131))

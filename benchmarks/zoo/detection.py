@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 
-from benchmarks.zoo.inputs import pictures
+from benchmarks.zoo.inputs import noise, pictures
 from benchmarks.zoo.registry import Model, register
 from benchmarks.zoo.writer import Net
 
@@ -19,7 +21,7 @@ def _cbs(
 ) -> str:
     """Convolution (its BatchNormalization folded) and SiLU."""
     with net.scope(f"{name}.conv"):
-        x = net.conv(x, inside, outside, kernel, stride=stride, gain=2.5)
+        x = net.conv(x, inside, outside, kernel, stride=stride, gain=2.0)
     return net.silu(x)
 
 
@@ -114,7 +116,61 @@ def yolov8n(size: int = 640) -> onnx.ModelProto:
     return net.model()
 
 
+def ssd() -> onnx.ModelProto:
+    """Boxes of one class at a time through NonMaxSuppression: as many rows come out as it keeps."""
+    net = Net("ssd", opset=17, seed=9)
+    x = net.input("image", (1, 3, 128, 128))
+    inside = 3
+    for i, width in enumerate((16, 32, 48, 64)):
+        with net.scope(f"conv{i}"):
+            x = net.conv(x, inside, width, 3, stride=2)
+            x = net.op("LeakyRelu", x, alpha=0.1)
+        inside = width
+    cells, kinds = 64, 5
+    with net.scope("box"):
+        box = net.transpose(net.conv(x, 64, 8, 3, gain=0.5), 0, 2, 3, 1)
+    with net.scope("kind"):
+        kind = net.transpose(net.conv(x, 64, 2 * kinds, 3, gain=2.0), 0, 2, 3, 1)
+    box = net.op("Reshape", box, net.constant([1, 2 * cells, 4]))
+    kind = net.op("Reshape", kind, net.constant([1, 2 * cells, kinds]))
+    scores = net.transpose(net.op("Softmax", kind, axis=-1), 0, 2, 1)
+    centre, size = net.split(box, 2, 2, 2)
+    grid = (np.stack(np.meshgrid(np.arange(8), np.arange(8)), -1).reshape(-1, 2) + 0.5) / 8
+    priors = net.constant(np.repeat(grid, 2, 0)[None].astype(np.float32))
+    sides = net.constant(np.tile(np.array([[0.2, 0.2], [0.4, 0.3]], np.float32), (cells, 1))[None])
+    tenth, fifth, two = net.constant(0.1), net.constant(0.2), net.constant(2.0)
+    centre = net.op("Add", priors, net.op("Mul", net.op("Mul", centre, tenth), sides))
+    reach = net.op("Div", net.op("Mul", net.op("Exp", net.op("Mul", size, fifth)), sides), two)
+    corners = net.concat(net.op("Sub", centre, reach), net.op("Add", centre, reach), axis=-1)
+    kept = net.op(
+        "NonMaxSuppression", corners, scores, net.constant(10),
+        net.constant(np.array([0.5], np.float32)), net.constant(np.array([0.35], np.float32)),
+    )  # fmt: skip
+    column = net.constant([2])
+    chosen = net.op("Squeeze", net.op("Gather", kept, column, axis=1), net.constant([1]))
+    boxes = net.op("Gather", net.op("Squeeze", corners, net.constant([0])), chosen, axis=0)
+    net.output(net.op("GatherND", scores, kept), "scores", ("kept",))
+    net.output(net.op("Clip", boxes, net.constant(0.0), net.constant(1.0)), "boxes", ("kept", 4))
+    net.output(net.slice(kept, 1, 1, 2), "kinds", ("kept", 1), "int64")
+    strong = net.op("NonZero", net.op("Greater", net.op("ReduceMax", scores, axes=[1]), fifth))
+    net.output(strong, "strong", (3, "count"), "int64")
+    return net.model()
+
+
 def register_all() -> None:
+    register(
+        Model(
+            "ssd",
+            "written",
+            "NonMaxSuppression, GatherND, NonZero: output sizes that depend on the values; "
+            "LeakyRelu, Exp",
+            ssd,
+            (
+                *pictures("image", "coffee.png", (1, 3, 128, 128)),
+                replace(noise("image", (1, 3, 128, 128))[0], label="1x3x128x128 noise"),
+            ),
+        )
+    )
     register(
         Model(
             "yolov8n",

@@ -43,7 +43,8 @@ class Model:
     that takes it on the next step; `next_feed` gives the other inputs of step i. `loosen` names
     inputs whose declared sizes are narrower than what the network can take (engines get the sizes
     through their own override). `tolerance` is the largest error allowed, relative to the largest
-    output.
+    output; `flips` the share of whole numbers that may differ, where they are classes that nearly
+    tie or values rounded to few bits.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Model:
     next_feed: Callable[[int], Feeds] | None = None
     loosen: tuple[str, ...] = ()
     tolerance: float = 1e-4
+    flips: float = 0.0
     external_data: bool = False
 
     def feeds(self, case: Case) -> Feeds:
@@ -151,6 +153,8 @@ def register(model: Model) -> None:
         raise ValueError(f"two zoo models are named {model.name!r}")
     if model.group not in GROUPS:
         raise ValueError(f"{model.name}: group {model.group!r} is none of {GROUPS}")
+    if len({case.label for case in model.cases}) != len(model.cases):
+        raise ValueError(f"{model.name}: two cases have one label")
     _models[model.name] = model
 
 

@@ -52,6 +52,8 @@ class Net:
         seed: int = 0,
         producer: str = "planish-zoo",
         given: Mapping[str, Array] | None = None,
+        half: bool = False,
+        prefix: str = "",
     ) -> None:
         self.name = name
         self.opset = opset
@@ -59,12 +61,14 @@ class Net:
         self._producer = producer
         self._random = np.random.default_rng(seed)
         self._given = given
+        self._half = half
         self._nodes: list[onnx.NodeProto] = []
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: list[onnx.ValueInfoProto] = []
         self._initializers: dict[str, onnx.TensorProto] = {}
-        self._scopes: list[str] = []
+        self._scopes = [prefix] if prefix else []
         self._names: dict[str, int] = {}
+        self._functions: list[onnx.FunctionProto] = []
         self.domains: dict[str, int] = {}
 
     # Structure.
@@ -92,6 +96,33 @@ class Net:
         if value in (i.name for i in self._inputs):
             raise ValueError(f"{name}: an output may not be an input")
         self._outputs.append(helper.make_tensor_value_info(name, _ELEMENT[dtype], list(shape)))
+
+    def shared_output(
+        self, value: str, name: str, shape: Sequence[Dim | None], dtype: str = "float32"
+    ) -> None:
+        """Ends the network at a value that an input or another output may be too."""
+        self._nodes.append(helper.make_node("Identity", [value], [name], name=self._unique(name)))
+        self._outputs.append(helper.make_tensor_value_info(name, _ELEMENT[dtype], list(shape)))
+
+    def function(
+        self,
+        domain: str,
+        name: str,
+        inputs: Sequence[str],
+        outputs: Sequence[str],
+        nodes: Sequence[onnx.NodeProto],
+        attributes: Sequence[str] = (),
+        uses: Sequence[str] = (),
+    ) -> None:
+        """Defines an op of this model by other ops, some of them from the domains `uses`."""
+        opsets = [helper.make_opsetid("", self.opset)]
+        opsets += [helper.make_opsetid(d, 1) for d in uses]
+        self._functions.append(
+            helper.make_function(
+                domain, name, list(inputs), list(outputs), list(nodes), opsets, list(attributes)
+            )
+        )
+        self.domains[domain] = 1
 
     def op(self, kind: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
         """Adds a node of one output and gives its value."""
@@ -121,6 +152,7 @@ class Net:
         array = np.asarray(value)
         if array.dtype.kind == "f" and not isinstance(value, np.ndarray):
             array = array.astype(np.float32)
+        array = self._narrow(array)
         return self.op("Constant", value=numpy_helper.from_array(array))
 
     def weight(self, name: str, value: Array) -> str:
@@ -136,8 +168,13 @@ class Net:
             value = trained
         if path in self._initializers:
             raise ValueError(f"{self.name}: two weights are named {path!r}")
+        value = self._narrow(value)
         self._initializers[path] = numpy_helper.from_array(np.ascontiguousarray(value), path)
         return path
+
+    def _narrow(self, value: Array) -> Array:
+        """float32 to float16 in a network of half precision."""
+        return value.astype(np.float16) if self._half and value.dtype == np.float32 else value
 
     def random(self, shape: Sequence[int], std: float = 1.0, mean: float = 0.0) -> Array:
         if self._given is not None:
@@ -164,7 +201,11 @@ class Net:
         opsets = [helper.make_opsetid("", self.opset)]
         opsets += [helper.make_opsetid(d, v) for d, v in self.domains.items()]
         model = helper.make_model(
-            graph, opset_imports=opsets, ir_version=self._ir, producer_name=self._producer
+            graph,
+            opset_imports=opsets,
+            ir_version=self._ir,
+            producer_name=self._producer,
+            functions=self._functions,
         )
         if metadata:
             helper.set_model_props(model, dict(metadata))

@@ -223,3 +223,9 @@ def test_written_models_are_valid(tmp_path: Path) -> None:
     for name in ("mobilenet-v2", "shufflenet-v2", "squeezenet"):
         path = registry.all_models()[name].path(tmp_path)
         onnx.checker.check_model(str(path), full_check=True)
+
+
+def test_every_model_is_in_the_document() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "zoo.md").read_text()
+    for name, model in registry.all_models().items():
+        assert f"| {name} | {model.group} |" in page, "run: python -m benchmarks.zoo doc"
