@@ -102,7 +102,7 @@ def settings_for(model: Model, feeds: Feeds, arguments: argparse.Namespace) -> S
         shapes = {
             name: "x".join(str(d) for d in value.shape)
             for name, value in feeds.items()
-            if name in varying or arguments.batch is not None
+            if value.ndim and (name in varying or arguments.batch is not None)
         }
     return Settings(
         threads=arguments.threads, shapes=shapes, device=arguments.device, level=arguments.level

@@ -49,7 +49,7 @@ def torch_pickle(tree: object) -> bytes:
 
     pure: Any = pickle._Pickler
 
-    class Pickler(pure):  # type: ignore[misc]
+    class Pickler(pure):
         dispatch: ClassVar[dict[type, Any]] = dict(pure.dispatch)
 
         def persistent_id(self, thing: object) -> object:
