@@ -1,20 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/pipelines.h"
 
+#include "passes/canonicalize/algebra.h"
 #include "passes/canonicalize/canonicalize.h"
 #include "passes/infer.h"
+#include "passes/layout/transposes.h"
 
 namespace planish::passes {
 namespace {
 
 // Order: control flow first, since a branch that is known to be taken shows its nodes to the rest;
-// contents before constants, since a resolved shape makes more nodes constant; merging after
-// folding, since equal constants make equal nodes; dead nodes last.
+// contents before constants, since a resolved shape makes more nodes constant; identities before
+// the rules that look for neighbours; composites before strength and weights, which know their
+// parts; merging after folding, since equal constants make equal nodes; dead nodes last.
 constexpr Pass kCleanup[] = {
     {"fold-control-flow", fold_control_flow},
     {"resolve-contents", resolve_contents},
     {"fold-constants", fold_constants},
     {"canonicalize-reshapes", canonicalize_reshapes},
+    {"drop-identities", drop_identities},
+    {"split-composites", split_composites},
+    {"reduce-strength", reduce_strength},
+    {"fold-into-weights", fold_into_weights},
+    {"merge-transposes", merge_transposes},
     {"merge-common-nodes", merge_common_nodes},
     {"erase-dead-nodes", erase_dead_nodes},
 };

@@ -211,6 +211,14 @@ std::optional<std::vector<int64_t>> constant_integers(const ir::Value* value) {
   return load<int64_t>(value->constant());
 }
 
+bool is_false(const ir::Value* value) {
+  return value->is_constant() && value->constant().count() == 1 &&
+         dtype_class(value->constant().dtype()) != DTypeClass::kString &&
+         element<double>(value->constant(), 0) == 0;
+}
+
+bool is_empty(const ir::Value* value) { return value->is_constant() && value->constant().count() == 0; }
+
 bool same_shape(const ir::Value* a, const ir::Value* b) {
   return a->type().has_rank() && b->type().has_rank() && *a->type().shape == *b->type().shape;
 }

@@ -15,7 +15,7 @@
 // A rule that returns false leaves no trace.
 #pragma once
 
-#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -79,6 +79,8 @@ ir::Node* producer_any_users(const ir::Value* value, std::string_view op);
 bool has_one_use(const ir::Value* value);
 // The integers of a constant input, if it is one.
 std::optional<std::vector<int64_t>> constant_integers(const ir::Value* value);
+bool is_false(const ir::Value* value);  // a constant of one element that is 0
+bool is_empty(const ir::Value* value);  // a constant without elements
 bool same_shape(const ir::Value* a, const ir::Value* b);  // provably
 
 }  // namespace planish::passes
