@@ -3,8 +3,8 @@
 
     check_libraries.py LIBRARY_FOLDER
 
-The runtime must load where no protobuf, importer or compiler is; nothing of protobuf may be visible in
-a process that also loads another ONNX library; no library may remember the build folder.
+The runtime must load where no protobuf, importer or compiler is; nothing of protobuf may be visible
+in a process that also loads another ONNX library; no library may remember the build folder.
 """
 
 import re

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Adds up the test results in folders of JUnit files and prints "N passed, N failed, N skipped".
 
-    summarize_tests.py [--expect NAME] FOLDER...
+    summarize_tests.py [--expect FILE]... [--failed NAME]... FOLDER...
 
 In each folder ctest.xml lists what ctest ran. A ctest test that wrote a file of its own name (a
 shard of the gtest binary) counts by its inner tests; one that failed without an inner failure (it
 crashed, or a sanitizer stopped it) counts as one failure more. --expect names a file that must be
-in the first folder: the run that should have written it died if it is missing.
+there: the run that should have written it died if it is missing. --failed adds a failure of a check
+that is no test.
 """
 
 import argparse
@@ -81,14 +82,17 @@ def count_folder(folder: Path) -> Totals:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("folders", nargs="+", type=Path)
-    parser.add_argument("--expect", action="append", default=[])
+    parser.add_argument("--expect", action="append", default=[], type=Path)
+    parser.add_argument("--failed", action="append", default=[])
     args = parser.parse_args()
     totals = Totals()
     for folder in args.folders:
         totals.add(count_folder(folder))
-    for name in args.expect:
-        if not (args.folders[0] / name).exists():
-            totals.add_failure(f"{name}: missing, the test run died")
+    for path in args.expect:
+        if not path.exists():
+            totals.add_failure(f"{path}: missing, the run died")
+    for name in args.failed:
+        totals.add_failure(name)
     for failure in totals.failures:
         print(f"FAILED {failure}")
     print(f"{totals.passed} passed, {totals.failed} failed, {totals.skipped} skipped")

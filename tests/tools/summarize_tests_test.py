@@ -44,9 +44,11 @@ def test_a_shard_that_dies_is_a_failure(tmp_path: Path) -> None:
     assert run(tmp_path) == ("1 passed, 1 failed, 0 skipped", 1)
 
 
-def test_a_missing_run_is_a_failure(tmp_path: Path) -> None:
+def test_a_missing_run_and_a_failed_check_are_failures(tmp_path: Path) -> None:
     (tmp_path / "ctest.xml").write_text(CTEST.format(unit_0="run"))
-    assert run(tmp_path, "--expect", "pytest.xml") == ("2 passed, 1 failed, 0 skipped", 1)
+    pytest_file = str(tmp_path / "pytest.xml")
+    assert run(tmp_path, "--expect", pytest_file) == ("2 passed, 1 failed, 0 skipped", 1)
+    assert run(tmp_path, "--failed", "lint") == ("2 passed, 1 failed, 0 skipped", 1)
 
 
 def test_no_test_at_all_is_an_error(tmp_path: Path) -> None:
