@@ -21,11 +21,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "planish/export.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-#define PLANISH_API __attribute__((visibility("default")))
 
 typedef int planish_status;
 typedef struct planish_options planish_options;
