@@ -61,7 +61,9 @@ const Tensor* InferContext::constant(int i) const {
 std::optional<Contents> InferContext::contents(int i) const {
   if (!has_input(i)) return std::nullopt;
   if (const Tensor* t = constant(i)) {
-    if (!is_integer(t->dtype()) || t->rank() > 1 || t->count() > kMaxContents) return std::nullopt;
+    if ((!is_integer(t->dtype()) && t->dtype() != DType::kBool) || t->rank() > 1 ||
+        t->count() > kMaxContents)
+      return std::nullopt;
     Contents out;
     for (int64_t v : load<int64_t>(*t)) out.emplace_back(Dim(v));
     return out;
