@@ -48,7 +48,7 @@ uint32_t nan_code(const FloatFormat& f) {
       return (((1u << f.exponent_bits) - 1) << f.mantissa_bits) | (1u << (f.mantissa_bits - 1));
     case FloatSpecials::kFn: return sign - 1;
     case FloatSpecials::kFnuz: return sign;
-    case FloatSpecials::kFinite: return largest_finite(f);
+    case FloatSpecials::kFinite: return sign;  // ONNX casts NaN to -0
   }
   return 0;
 }

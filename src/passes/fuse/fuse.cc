@@ -14,7 +14,7 @@ namespace {
 struct Group {
   ir::Node* sink;                  // its result is the group's
   std::vector<ir::Node*> members;  // users before producers
-  bool has_root = false;
+  ir::Node* root = nullptr;
 };
 
 // A value that belongs into the body rather than to the inputs.
@@ -46,15 +46,15 @@ class Fuser {
     if (Group* group = group_of_users(node)) {
       const bool fits = static_cast<int>(group->members.size()) < policy_.max_nodes &&
                         input_count(*group, node) <= policy_.max_inputs;
-      if (fits && (member || !group->has_root)) {
+      if (fits && (member || group->root == nullptr)) {
         group->members.push_back(node);
-        group->has_root |= root;
+        if (root) group->root = node;
         owner_[node] = group;
         return;
       }
     }
     if (!member) return;  // a root alone is no group
-    groups_.push_back(std::make_unique<Group>(Group{node, {node}, false}));
+    groups_.push_back(std::make_unique<Group>(Group{node, {node}}));
     owner_[node] = groups_.back().get();
   }
 
@@ -67,7 +67,8 @@ class Fuser {
     for (const ir::Use& use : v->uses()) {
       if (use.node == nullptr || use.graph != &graph_) return nullptr;
       const auto it = owner_.find(use.node);
-      if (it == owner_.end() || (group != nullptr && it->second != group)) return nullptr;
+      // What feeds the root is computed before it, not in its tail.
+      if (it == owner_.end() || use.node == it->second->root || (group != nullptr && it->second != group)) return nullptr;
       group = it->second;
     }
     if (group == nullptr || !v->type().has_rank()) return nullptr;
