@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// How an engine runs; says nothing of what it computes.
+#pragma once
+
+#include <string>
+
+#include "base/budget.h"
+#include "base/options.h"
+
+namespace planish {
+
+struct EngineOptions {
+  int threads = 0;           // that compute one run; 0: one a core
+  std::string isa = "auto";  // newest instruction set that kernels may use
+  RunLimits limits;
+  bool poison = false;  // fill memory with NaNs before it is written (tests)
+
+  static EngineOptions from(const Options& options) {
+    return {.threads = static_cast<int>(options.threads),
+            .isa = options.isa,
+            .limits = options.run_limits()};
+  }
+};
+
+}  // namespace planish
