@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/cpu/compile/pipeline.h"
+
+#include "backend/cpu/compile/tape_builder.h"
+#include "passes/canonicalize/algebra.h"
+#include "passes/canonicalize/canonicalize.h"
+#include "passes/fuse/fuse.h"
+#include "passes/layout/transposes.h"
+
+namespace planish::cpu {
+namespace {
+
+// A matrix product or convolution of floats: its kernels take a tape as the tail of each tile.
+bool is_root(const ir::Node& node) {
+  if (node.op() != "planish.ConvNhwc" && node.op() != "MatMul") return false;
+  const ir::Value* x = node.input(0);
+  const ir::Value* w = node.input(1);
+  return x->type().dtype == DType::kF32 && x->type().has_rank() && w->type().has_rank() &&
+         w->type().shape->size() >= 2 && x->type().shape->size() >= 2;
+}
+
+bool fuse_tails(ir::Graph& graph, passes::PassContext&) {
+  // One less than the tape takes, since the root's result is an input of its own.
+  constexpr passes::FusePolicy kPolicy{.is_root = is_root,
+                                       .is_member = is_tape_node,
+                                       .max_inputs = kMaxTapeInputs - 3,
+                                       .max_nodes = 24};
+  return passes::fuse(graph, kPolicy);
+}
+
+constexpr passes::Pass kLayout[] = {
+    {"use-channels-last", passes::use_channels_last},
+};
+
+// Sinking before merging: a transpose that has reached another is merged in the same round. Folding
+// brings transposed constants into place; common transposes of one value become one.
+constexpr passes::Pass kTransposes[] = {
+    {"sink-transposes", passes::sink_transposes},
+    {"merge-transposes", passes::merge_transposes},
+    {"canonicalize-reshapes", passes::canonicalize_reshapes},
+    {"drop-identities", passes::drop_identities},
+    {"fold-constants", passes::fold_constants},
+    {"merge-common-nodes", passes::merge_common_nodes},
+    {"erase-dead-nodes", passes::erase_dead_nodes},
+};
+constexpr int kRounds = 8;
+
+// Last, since nothing looks into bodies.
+constexpr passes::Pass kFusion[] = {
+    {"fuse-tails", fuse_tails},
+};
+
+}  // namespace
+
+void optimize(ir::Graph& graph, passes::PassContext& context, const passes::PipelineOptions& options) {
+  passes::run_pipeline(graph, kLayout, context, options);
+  passes::run_to_fixpoint(graph, kTransposes, context, options, kRounds);
+  passes::run_pipeline(graph, kFusion, context, options);
+}
+
+std::vector<std::string> pass_names() {
+  std::vector<std::string> names;
+  for (const auto* list : {kLayout, kFusion}) names.emplace_back(list->name);
+  for (const passes::Pass& pass : kTransposes) names.emplace_back(pass.name);
+  return names;
+}
+
+}  // namespace planish::cpu
