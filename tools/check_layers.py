@@ -29,8 +29,9 @@ LAYERS: dict[str, set[str]] = {
         *("backend/ref/runtime", "passes", "tuner", "memory", "runtime", "plan", "ir", "ops"),
         *("tensor", "base"),
     },
-    # Kernels know no graph; they split their loops over the runtime's thread pool.
-    "backend/cpu/kernels": {"runtime", "tensor", "base"},
+    # Kernels know no graph; they split their loops over the runtime's thread pool and take the
+    # pointwise expressions from the table of ops.
+    "backend/cpu/kernels": {"runtime", "ops", "tensor", "base"},
     "backend/cpu/runtime": {"backend/cpu/kernels", "runtime", "plan", "ops", "tensor", "base"},
     "backend/cpu/compile": {
         *("backend/cpu/kernels", "backend/cpu/runtime", "passes", "tuner", "memory", "runtime"),
