@@ -58,16 +58,13 @@ namespace {
 
 int64_t packed_by_route(const GemmKernels& kernels, const Gemm& g, Route route, int threads) {
   switch (route) {
-    case Route::packed:
-      return 0;
+    case Route::packed: return 0;
     case Route::in_place: {
       const int64_t rest = g.n % kernels.panel;
       return rest == 0 ? 0 : packed_floats(kernels, g.k, rest) * batches(g);
     }
-    case Route::by_all:
-      return packed_floats(kernels, g.k, g.n);
-    case Route::by_each:
-      return packed_floats(kernels, g.k, g.n) * threads;
+    case Route::by_all: return packed_floats(kernels, g.k, g.n);
+    case Route::by_each: return packed_floats(kernels, g.k, g.n) * threads;
   }
   return 0;
 }
@@ -87,10 +84,8 @@ class Product {
     if (batches(g_) <= 0 || g_.m <= 0 || g_.n <= 0) return;
     switch (route_) {
       case Route::packed:
-      case Route::in_place:
-        return multiply(0, batches(g_), nullptr);
-      case Route::by_all:
-        return pack_then_multiply();
+      case Route::in_place: return multiply(0, batches(g_), nullptr);
+      case Route::by_all: return pack_then_multiply();
       case Route::by_each: {
         const int64_t each = packed_floats(kernels_, g_.k, g_.n);
         pool_.parallel_for(batches(g_), [&](int64_t batch, int slot) {

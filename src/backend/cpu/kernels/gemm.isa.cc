@@ -191,7 +191,7 @@ class Walk {
       activation::apply_rows(e, c, g_.c_row, rows, col_end - col, residual);
     }
     if (e.tail != nullptr) {
-      e.tail(e.tail_state, c, g_.c_row, g_.batch, g_.row0 + run * g_.rows + row, rows,
+      e.tail(e.tail_state, c, g_.c_row, g_.batch, g_.row0 + run * g_.row_run + row, rows,
              g_.col0 + col, col_end - col);
     }
   }

@@ -40,8 +40,8 @@ struct GemmBlock {
   // Pointers in it are moved to the block's first element; row_bias does not go with runs > 1.
   Epilogue epilogue;
   int64_t residual_run = 0;
-  int64_t batch = 0, row0 = 0,
-          col0 = 0;  // the block's place, told to the tail; runs are `rows` apart
+  int64_t batch = 0, row0 = 0, col0 = 0;  // the block's place, told to the tail
+  int64_t row_run = 0;                    // from one run's place to the next
 };
 
 struct GemmKernels {

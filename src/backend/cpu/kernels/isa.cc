@@ -45,12 +45,9 @@ const Support& support() {
 
 bool isa_supported(Isa isa) {
   switch (isa) {
-    case Isa::plain:
-      return true;
-    case Isa::avx2:
-      return support().avx2;
-    case Isa::avx512:
-      return support().avx512;
+    case Isa::plain: return true;
+    case Isa::avx2: return support().avx2;
+    case Isa::avx512: return support().avx512;
   }
   return false;
 }
@@ -59,12 +56,9 @@ Isa best_isa() { return support().avx512 ? Isa::avx512 : support().avx2 ? Isa::a
 
 const char* isa_name(Isa isa) {
   switch (isa) {
-    case Isa::plain:
-      return "plain";
-    case Isa::avx2:
-      return "avx2";
-    case Isa::avx512:
-      return "avx512";
+    case Isa::plain: return "plain";
+    case Isa::avx2: return "avx2";
+    case Isa::avx512: return "avx512";
   }
   return "unknown";
 }

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <numeric>
+
+#include "backend/cpu/kernels/conv.h"
+#include "backend/cpu/kernels/conv_lattice.h"
+#include "backend/cpu/kernels/partition.h"
+
+namespace planish::cpu {
+namespace {
+
+// Output pixels o = phase + j * stride see kernel element k at input position (o + pad - k *
+// dilation) / stride where that is whole: for every (stride / gcd)-th element, gcd that of stride
+// and dilation. Taps are counted from the last such element, so that positions rise.
+LatticeAxis phase_axis(const Conv& c, int i, int64_t phase) {
+  LatticeAxis axis;
+  const int64_t stride = c.stride[i], dilation = c.dilation[i];
+  axis.out_first = phase;
+  axis.out_step = stride;
+  axis.count = phase < c.out[i] ? divide_up(c.out[i] - phase, stride) : 0;
+  axis.in_size = c.in[i];
+  const int64_t common = std::gcd(stride, dilation), period = stride / common;
+  const int64_t shifted = phase + c.pad[i];
+  int64_t first = 0;
+  while (first < period && first < c.kernel[i] && (shifted - first * dilation) % stride != 0)
+    ++first;
+  if (first >= period || first >= c.kernel[i]) return axis;
+  axis.taps = (c.kernel[i] - 1 - first) / period + 1;
+  axis.tap_step = dilation / common;
+  axis.kernel_first = first + (axis.taps - 1) * period;
+  axis.kernel_step = -period;
+  axis.first = (shifted - axis.kernel_first * dilation) / stride;
+  return axis;
+}
+
+// Calls visit(lattice) for each phase that has output pixels.
+template <class Visit>
+void for_each_phase(const Conv& c, Visit visit) {
+  // Phases past the last output pixel are empty.
+  const int64_t n[3] = {std::min(c.stride[0], c.out[0]), std::min(c.stride[1], c.out[1]),
+                        std::min(c.stride[2], c.out[2])};
+  for (int64_t d = 0; d < n[0]; ++d) {
+    for (int64_t h = 0; h < n[1]; ++h) {
+      for (int64_t w = 0; w < n[2]; ++w) {
+        visit(Lattice{{phase_axis(c, 0, d), phase_axis(c, 1, h), phase_axis(c, 2, w)}});
+      }
+    }
+  }
+}
+
+}  // namespace
+
+int64_t deconv_packed_floats(Isa isa, const Conv& conv) {
+  int64_t floats = 0;
+  for_each_phase(
+      conv, [&](const Lattice& lattice) { floats += lattice_packed_floats(isa, conv, lattice); });
+  return floats;
+}
+
+void deconv_pack(Isa isa, const Conv& conv, const float* weights, float* packed) {
+  const int64_t in = conv.in_channels / conv.groups, out = conv.out_channels / conv.groups;
+  const int64_t* k = conv.kernel;
+  const int64_t taps = k[0] * k[1] * k[2];
+  const WeightStrides strides = {.group = in * out * taps,
+                                 .in_channel = out * taps,
+                                 .out_channel = taps,
+                                 .kernel = {k[1] * k[2], k[2], 1}};
+  for_each_phase(conv, [&](const Lattice& lattice) {
+    lattice_pack(isa, conv, lattice, strides, weights, packed);
+    packed += lattice_packed_floats(isa, conv, lattice);
+  });
+}
+
+int64_t deconv_scratch_bytes(Isa, const Conv& conv, int threads) {
+  int64_t bytes = 0;
+  for_each_phase(conv, [&](const Lattice& lattice) {
+    bytes = std::max(bytes, lattice_scratch_bytes(conv, lattice, threads));
+  });
+  return bytes;
+}
+
+void deconv(Isa isa, const Conv& conv, void* scratch, ThreadPool& pool) {
+  const float* packed = conv.weights;
+  for_each_phase(conv, [&](const Lattice& lattice) {
+    lattice_run(isa, conv, lattice, packed, scratch, pool);
+    packed += lattice_packed_floats(isa, conv, lattice);
+  });
+}
+
+}  // namespace planish::cpu
