@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 #include <string>
+#include <tuple>
 
 #include "base/checked.h"
 #include "planish/error.h"
@@ -73,7 +74,8 @@ void ArenaPlanner::make_blocks(std::span<const Buffer> buffers) {
                        .align = 1,
                        .offset = 0,
                        .newest = buffer.first_step,
-                       .merged_into = -1});
+                       .merged_into = -1,
+                       .pressure = 0});
   };
 
   for (size_t i = 0; i < buffers.size(); ++i) {
@@ -152,6 +154,8 @@ void ArenaPlanner::measure_lower_bound() {
   uint64_t now = 0;
   bound_ = 0;
   peak_step_ = 0;
+  birth_steps_.clear();
+  birth_totals_.clear();
   for (int64_t key : event_keys_) {
     const Event event{key >> 30, static_cast<int32_t>(key & ((int64_t{1} << 30) - 1))};
     if ((event.when & 1) == 0) {
@@ -159,10 +163,29 @@ void ArenaPlanner::measure_lower_bound() {
       continue;
     }
     now += blocks_[event.block].size;
+    const auto step = static_cast<int32_t>(event.when >> 1);
+    if (birth_steps_.empty() || birth_steps_.back() != step) {
+      birth_steps_.push_back(step);
+      birth_totals_.push_back(now);
+    }
+    birth_totals_.back() = now;
     if (now > bound_) {
       bound_ = now;
-      peak_step_ = static_cast<int32_t>(event.when >> 1);
+      peak_step_ = step;
     }
+  }
+}
+
+// What is live changes upwards only where a block is born, so the births during a block's life,
+// its own included, tell the most that is live meanwhile.
+void ArenaPlanner::measure_pressure() {
+  for (int32_t index : live_) {
+    const auto from =
+        std::lower_bound(birth_steps_.begin(), birth_steps_.end(), blocks_[index].first);
+    const auto to = std::upper_bound(from, birth_steps_.end(), blocks_[index].last);
+    const auto totals = birth_totals_.begin() + (from - birth_steps_.begin());
+    blocks_[index].pressure = *std::max_element(totals, totals + (to - from));
+    comparisons_ += to - from;
   }
 }
 
@@ -230,11 +253,11 @@ void ArenaPlanner::keep_if_better(const std::vector<int32_t>& order, Fit fit) {
 template <typename Key>
 void ArenaPlanner::try_order(Key&& key) {
   if (best_ == bound_ || (best_ != kNothingFound && comparisons_ >= work_)) return;
-  keys_.resize(blocks_.size());
-  for (int32_t index : live_) keys_[index] = key(blocks_[index]);
   order_ = live_;
   std::sort(order_.begin(), order_.end(), [&](int32_t a, int32_t b) {
-    if (keys_[a] != keys_[b]) return keys_[a] > keys_[b];
+    const auto key_a = key(blocks_[a]);
+    const auto key_b = key(blocks_[b]);
+    if (key_a != key_b) return key_a > key_b;
     if (blocks_[a].first != blocks_[b].first) return blocks_[a].first < blocks_[b].first;
     return a < b;
   });
@@ -295,6 +318,11 @@ void ArenaPlanner::search(const PlannerOptions& options) {
     const bool at_peak = b.first <= peak_step_ && b.last >= peak_step_;
     return size(b) + (at_peak ? int64_t{1} << 60 : 0);
   });
+  // The blocks of every full step first, not of the fullest alone: repeated layers have many. Among
+  // equals the long-lived go last, to the edge, or first, to the bottom: so they divide least.
+  measure_pressure();
+  try_order([&](const Block& b) { return std::tuple(b.pressure, b.size, -duration(b)); });
+  try_order([&](const Block& b) { return std::tuple(b.pressure, b.size, duration(b)); });
   try_order(duration);
   try_order([](const Block& b) { return -int64_t{b.first}; });
   improve();

@@ -73,6 +73,7 @@ class ArenaPlanner {
     uint64_t offset;
     int32_t newest;  // first step of the member that was born last
     int32_t merged_into;
+    uint64_t pressure;  // the most that is live during its life
   };
 
   enum class Fit { kTightestGap, kLowestGap };
@@ -81,6 +82,7 @@ class ArenaPlanner {
   int32_t share_in_place(std::span<const Buffer> buffers, std::span<const InPlace> pairs);
   int32_t root(int32_t block) const;
   void measure_lower_bound();
+  void measure_pressure();
   void search(const PlannerOptions& options);
   template <typename Key>
   void try_order(Key&& key);
@@ -96,7 +98,6 @@ class ArenaPlanner {
   std::vector<int32_t> order_;
   std::vector<int32_t> best_order_;
   std::vector<uint64_t> best_offsets_;  // by block
-  std::vector<int64_t> keys_;
   Fit best_fit_ = Fit::kTightestGap;
   uint64_t bound_ = 0;
   uint64_t best_ = 0;
@@ -112,6 +113,8 @@ class ArenaPlanner {
   std::vector<uint64_t> placed_end_;
   std::vector<uint32_t> conflicts_;
   std::vector<int64_t> event_keys_;
+  std::vector<int32_t> birth_steps_;    // ascending; the steps at which blocks are born
+  std::vector<uint64_t> birth_totals_;  // what is live there, in granules
   std::vector<std::pair<int32_t, int32_t>> group_blocks_;
 };
 
