@@ -7,6 +7,7 @@
 #include "ops/pointwise_rows.h"
 #include "ops/pointwise_run.h"
 #include "ops/shape_rules.h"
+#include "planish/error.h"
 #include "tensor/elements.h"
 
 namespace planish {
@@ -56,7 +57,7 @@ std::optional<Dim> arithmetic(std::string_view op, std::span<const Dim> v) {
   if (op == "Mul") return a * b;
   // Integers divide towards zero, dims downwards: the same for signs that are known.
   if (op == "Div" && is_never_negative(a) && b.range().min >= 1) return a.floor_div(b);
-  if (op == "Mod" && b.range().min >= 1) return a.mod(b);
+  if (op == "Mod" && is_never_negative(a) && b.range().min >= 1) return a.mod(b);
   if (op == "Max" || op == "Min") {
     Dim out = a;
     for (size_t i = 1; i < v.size(); ++i) out = op == "Max" ? Dim::max(out, v[i]) : Dim::min(out, v[i]);
@@ -92,8 +93,15 @@ void infer_contents(InferContext& c, const PointwiseRow& row) {
   }
   if (row.inputs == PointwiseInputs::kClip || row.inputs == PointwiseInputs::kPower) return;
   if (c.input_count() == 0 || !is_whole(c.dtype(0))) return;
+  // Arithmetic that leaves 64 bits is the run time's affair, where it wraps.
   set_mapped_contents(c, 0, c.input_count(),
-                      [&](std::span<const Dim> v) { return arithmetic(row.name, v); });
+                      [&](std::span<const Dim> v) -> std::optional<Dim> {
+                        try {
+                          return arithmetic(row.name, v);
+                        } catch (const Error&) {
+                          return std::nullopt;
+                        }
+                      });
 }
 
 void infer_row(InferContext& c, const PointwiseRow& row) {
