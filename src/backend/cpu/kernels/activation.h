@@ -41,6 +41,12 @@ PLANISH_INLINE Vec apply(Vec x, Vec p, Vec q) {
   }
 }
 
+// Whether apply_rows must run: clipping, and a residual that comes first, happen in registers.
+inline bool needs_pass(const Epilogue& e) {
+  return (e.activation != Activation::none && e.activation != Activation::clip) ||
+         (e.residual != nullptr && e.residual_last);
+}
+
 // f(x) (+ residual) on rows of contiguous columns, in place.
 template <Activation kind>
 inline void apply_rows(const Epilogue& e, float* c, int64_t c_row, int64_t rows, int64_t cols,

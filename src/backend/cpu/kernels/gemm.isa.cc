@@ -43,11 +43,6 @@ int64_t tile_rows(const GemmBlock& g) {
   return one_set ? least<int64_t>(kMaxRows, kWays) : kMaxRows;
 }
 
-bool needs_pass(const Epilogue& e) {
-  return (e.activation != Activation::none && e.activation != Activation::clip) ||
-         (e.residual != nullptr && e.residual_last);
-}
-
 // A stretch of the sum over k, between two passes over C.
 struct Stretch {
   static constexpr int64_t kMost = 64;
@@ -101,7 +96,7 @@ class Cutter {
 class Walk {
  public:
   explicit Walk(const GemmBlock& g)
-      : g_(g), pass_(needs_pass(g.epilogue)), tile_rows_(tile_rows(g)) {}
+      : g_(g), pass_(activation::needs_pass(g.epilogue)), tile_rows_(tile_rows(g)) {}
 
   void run() const {
     const int64_t fit = kBlockOfB / (Cutter(g_).target() * kPanel) * kPanel;

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/cpu/kernels/depthwise.h"
 #include "planish/error.h"
 #include "runtime/thread_pool.h"
 #include "unit/backend/cpu/guarded_buffer.h"
@@ -97,12 +98,38 @@ std::vector<double> naive(const Conv& c, const float* weights, bool transposed) 
   return y;
 }
 
+enum class Kind { conv, deconv, depthwise };
+
+// The functions of one kind, called alike.
+int64_t packed_floats(Kind kind, Isa isa, const Conv& c) {
+  return kind == Kind::conv     ? conv_packed_floats(isa, c)
+         : kind == Kind::deconv ? deconv_packed_floats(isa, c)
+                                : depthwise_packed_floats(c);
+}
+void pack(Kind kind, Isa isa, const Conv& c, const float* weights, float* packed) {
+  if (kind == Kind::conv) conv_pack(isa, c, weights, packed);
+  if (kind == Kind::deconv) deconv_pack(isa, c, weights, packed);
+  if (kind == Kind::depthwise) depthwise_pack(c, weights, packed);
+}
+int64_t scratch_bytes(Kind kind, Isa isa, const Conv& c, int threads) {
+  return kind == Kind::conv     ? conv_scratch_bytes(isa, c, threads)
+         : kind == Kind::deconv ? deconv_scratch_bytes(isa, c, threads)
+                                : depthwise_scratch_bytes(c, threads);
+}
+void run(Kind kind, Isa isa, const Conv& c, ThreadPool& pool) {
+  Scratch scratch(scratch_bytes(kind, isa, c, pool.threads()));
+  if (kind == Kind::conv) conv(isa, c, scratch.data(), pool);
+  if (kind == Kind::deconv) deconv(isa, c, scratch.data(), pool);
+  if (kind == Kind::depthwise) depthwise(isa, c, scratch.data(), pool);
+}
+
 struct Layout {
   bool x_planar = false;
   int64_t x_gap = 0, y_gap = 0;  // floats between the channels of neighbouring pixels
 };
 
-void check(const Problem& p, Isa isa, ThreadPool& pool, bool transposed, Layout layout) {
+void check(const Problem& p, Isa isa, ThreadPool& pool, Kind kind, Layout layout) {
+  const bool transposed = kind == Kind::deconv;
   Conv c = conv_of(p, transposed);
   const int64_t in_pixels = volume(c.in), out_pixels = volume(c.out), taps = volume(c.kernel);
   c.x_planar = layout.x_planar;
@@ -126,8 +153,8 @@ void check(const Problem& p, Isa isa, ThreadPool& pool, bool transposed, Layout 
                        residual[static_cast<int64_t>(i)];
     expected[i] = std::fmin(std::fmax(sum, -0.5), 4.0);
   }
-  GuardedBuffer packed(transposed ? deconv_packed_floats(isa, c) : conv_packed_floats(isa, c));
-  (transposed ? deconv_pack : conv_pack)(isa, c, weights.data(), packed.data());
+  GuardedBuffer packed(packed_floats(kind, isa, c));
+  pack(kind, isa, c, weights.data(), packed.data());
   c.weights = packed.data();
   c.y = y.data();
   c.epilogue.bias = bias.data();
@@ -137,15 +164,12 @@ void check(const Problem& p, Isa isa, ThreadPool& pool, bool transposed, Layout 
   c.epilogue.activation = Activation::clip;
   c.epilogue.p = -0.5f;
   c.epilogue.q = 4.0f;
-  const int threads = pool.threads();
-  Scratch scratch(transposed ? deconv_scratch_bytes(isa, c, threads)
-                             : conv_scratch_bytes(isa, c, threads));
-  (transposed ? deconv : conv)(isa, c, scratch.data(), pool);
+  run(kind, isa, c, pool);
   const double tolerance = 4e-6 * std::sqrt(static_cast<double>(taps * c.in_channels) + 1);
   for (int64_t i = 0; i < c.batch * out_pixels; ++i) {
     for (int64_t o = 0; o < c.out_channels; ++o) {
       ASSERT_NEAR(y[i * c.y_pixel + o], expected[i * c.out_channels + o], tolerance)
-          << p.name << " " << isa_name(isa) << " threads " << threads << " planar "
+          << p.name << " " << isa_name(isa) << " threads " << pool.threads() << " planar "
           << layout.x_planar << " gaps " << layout.x_gap << " at pixel " << i << " channel " << o;
     }
     for (int64_t o = c.out_channels; i + 1 < c.batch * out_pixels && o < c.y_pixel; ++o) {
@@ -270,9 +294,9 @@ TEST(Conv, MatchesNaive) {
     ThreadPool pool(threads);
     for (const Isa isa : supported_isas()) {
       for (const Problem& p : kConvs) {
-        check(p, isa, pool, false, {});
-        check(p, isa, pool, false, {.x_gap = 3, .y_gap = 5});
-        check(p, isa, pool, false, {.x_planar = true});
+        check(p, isa, pool, Kind::conv, {});
+        check(p, isa, pool, Kind::conv, {.x_gap = 3, .y_gap = 5});
+        check(p, isa, pool, Kind::conv, {.x_planar = true});
       }
     }
   }
@@ -366,8 +390,107 @@ TEST(Deconv, MatchesNaive) {
     ThreadPool pool(threads);
     for (const Isa isa : supported_isas()) {
       for (const Problem& p : kDeconvs) {
-        check(p, isa, pool, true, {});
-        check(p, isa, pool, true, {.x_gap = 1, .y_gap = 2});
+        check(p, isa, pool, Kind::deconv, {});
+        check(p, isa, pool, Kind::deconv, {.x_gap = 1, .y_gap = 2});
+      }
+    }
+  }
+}
+
+const Problem kDepthwise[] = {
+    {"3x3", 2, 35, 35, 35, {1, 9, 13}, {1, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 1, 1}, {0, 1, 1}},
+    {"3x3 stride 2",
+     1,
+     64,
+     64,
+     64,
+     {1, 12, 11},
+     {1, 3, 3},
+     {1, 2, 2},
+     {1, 1, 1},
+     {0, 1, 1},
+     {0, 1, 1}},
+    {"3x3 stride 2, pad end only",
+     1,
+     7,
+     7,
+     7,
+     {1, 8, 8},
+     {1, 3, 3},
+     {1, 2, 2},
+     {1, 1, 1},
+     {0, 0, 0},
+     {0, 1, 1}},
+    {"5x5", 1, 24, 24, 24, {1, 7, 7}, {1, 5, 5}, {1, 1, 1}, {1, 1, 1}, {0, 2, 2}, {0, 2, 2}},
+    {"5x5 stride 2",
+     1,
+     48,
+     48,
+     48,
+     {1, 14, 14},
+     {1, 5, 5},
+     {1, 2, 2},
+     {1, 1, 1},
+     {0, 2, 2},
+     {0, 2, 2}},
+    {"7x7", 1, 33, 33, 33, {1, 10, 9}, {1, 7, 7}, {1, 1, 1}, {1, 1, 1}, {0, 3, 3}, {0, 3, 3}},
+    {"kernel as large as x",
+     1,
+     10,
+     10,
+     10,
+     {1, 3, 2},
+     {1, 7, 7},
+     {1, 1, 1},
+     {1, 1, 1},
+     {0, 3, 3},
+     {0, 3, 3}},
+    {"dilated", 1, 16, 16, 16, {1, 15, 16}, {1, 3, 3}, {1, 1, 1}, {1, 2, 3}, {0, 2, 3}, {0, 2, 3}},
+    {"multiplier", 2, 11, 33, 11, {1, 6, 7}, {1, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 1, 1}, {0, 1, 1}},
+    {"one-dimensional",
+     1,
+     40,
+     40,
+     40,
+     {1, 1, 31},
+     {1, 1, 4},
+     {1, 1, 1},
+     {1, 1, 1},
+     {0, 0, 3},
+     {0, 0, 0}},
+    {"three-dimensional",
+     1,
+     9,
+     18,
+     9,
+     {4, 5, 6},
+     {2, 3, 2},
+     {1, 2, 1},
+     {2, 1, 1},
+     {1, 1, 0},
+     {1, 1, 1}},
+    {"stride 3", 1, 20, 20, 20, {1, 10, 20}, {1, 3, 3}, {1, 3, 3}, {1, 1, 1}, {0, 0, 1}, {0, 0, 1}},
+    {"padding beyond x",
+     1,
+     5,
+     5,
+     5,
+     {1, 2, 3},
+     {1, 2, 2},
+     {1, 1, 1},
+     {1, 1, 1},
+     {0, 3, 4},
+     {0, 3, 4}},
+    {"wide", 1, 130, 130, 130, {1, 4, 60}, {1, 3, 3}, {1, 1, 1}, {1, 1, 1}, {0, 1, 1}, {0, 1, 1}},
+};
+
+TEST(Depthwise, MatchesNaive) {
+  for (const int threads : {1, 3}) {
+    ThreadPool pool(threads);
+    for (const Isa isa : supported_isas()) {
+      for (const Problem& p : kDepthwise) {
+        check(p, isa, pool, Kind::depthwise, {});
+        check(p, isa, pool, Kind::depthwise, {.x_gap = 3, .y_gap = 5});
       }
     }
   }
@@ -387,28 +510,30 @@ void count_visits(const void* state, float*, int64_t, int64_t batch, int64_t row
   }
 }
 
+void check_tail(const Problem& p, Isa isa, ThreadPool& pool, Kind kind) {
+  Conv c = conv_of(p, kind == Kind::deconv);
+  c.x_pixel = c.in_channels;
+  c.x_batch = volume(c.in) * c.x_pixel;
+  c.y_pixel = c.out_channels;
+  c.y_batch = volume(c.out) * c.y_pixel;
+  GuardedBuffer x(c.batch * c.x_batch), packed(packed_floats(kind, isa, c));
+  GuardedBuffer y(c.batch * c.y_batch);
+  std::vector<std::atomic<int>> visits(y.size());
+  const Seen seen{c.out_channels, &visits};
+  c.x = x.data();
+  c.weights = packed.data();
+  c.y = y.data();
+  c.epilogue.tail = &count_visits;
+  c.epilogue.tail_state = &seen;
+  run(kind, isa, c, pool);
+  for (const auto& n : visits) ASSERT_EQ(n.load(), 1) << p.name;
+}
+
 TEST(Conv, TailSeesEachPixelOnce) {
   ThreadPool pool(3);
   for (const Isa isa : supported_isas()) {
-    for (const Problem& p : kConvs) {
-      Conv c = conv_of(p, false);
-      c.x_pixel = c.in_channels;
-      c.x_batch = volume(c.in) * c.x_pixel;
-      c.y_pixel = c.out_channels;
-      c.y_batch = volume(c.out) * c.y_pixel;
-      GuardedBuffer x(c.batch * c.x_batch), packed(conv_packed_floats(isa, c)),
-          y(c.batch * c.y_batch);
-      std::vector<std::atomic<int>> visits(y.size());
-      const Seen seen{c.out_channels, &visits};
-      c.x = x.data();
-      c.weights = packed.data();
-      c.y = y.data();
-      c.epilogue.tail = &count_visits;
-      c.epilogue.tail_state = &seen;
-      Scratch scratch(conv_scratch_bytes(isa, c, pool.threads()));
-      conv(isa, c, scratch.data(), pool);
-      for (const auto& n : visits) ASSERT_EQ(n.load(), 1) << p.name;
-    }
+    for (const Problem& p : kConvs) check_tail(p, isa, pool, Kind::conv);
+    for (const Problem& p : kDepthwise) check_tail(p, isa, pool, Kind::depthwise);
   }
 }
 
