@@ -23,7 +23,8 @@ inline void infer_along_axis(InferContext& c) {
 template <class F>
 void run_along_axis(KernelContext& c, F&& f) {
   const Dims& dims = c.input(0).dims();
-  const int axis = c.normalize_axis(c.attributes().integer("axis", -1), static_cast<int>(dims.size()));
+  const int axis =
+      c.normalize_axis(c.attributes().integer("axis", -1), static_cast<int>(dims.size()));
   const int64_t size = dims[static_cast<size_t>(axis)];
   const int64_t outer = outer_count(dims, axis), inner = inner_count(dims, axis);
   std::vector<double> x = load<double>(c.input(0));

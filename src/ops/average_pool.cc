@@ -43,20 +43,19 @@ void run_average_pool(KernelContext& c) {
   with_float(c.input(0).dtype(), [&](auto t) { run_average_pool_as<decltype(t)>(c); });
 }
 
-const RegisterOp kAveragePoolOp({.name = "AveragePool",
-                               .attributes = {optional("auto_pad", AttrKind::kString),
-                                              optional("ceil_mode", AttrKind::kInt),
-                                              optional("count_include_pad", AttrKind::kInt),
-                                              optional("dilations", AttrKind::kInts),
-                                              required("kernel_shape", AttrKind::kInts),
-                                              optional("pads", AttrKind::kInts),
-                                              optional("strides", AttrKind::kInts)},
-                               .inputs = {1, 1},
-                               .outputs = {1, 1},
-                               .infer = infer_average_pool,
-                               .run = run_average_pool,
-                               .tolerance = {1e-6},
-                               .source = "https://onnx.ai/onnx/operators/onnx__AveragePool.html"});
+const RegisterOp kAveragePoolOp(
+    {.name = "AveragePool",
+     .attributes = {optional("auto_pad", AttrKind::kString), optional("ceil_mode", AttrKind::kInt),
+                    optional("count_include_pad", AttrKind::kInt),
+                    optional("dilations", AttrKind::kInts),
+                    required("kernel_shape", AttrKind::kInts), optional("pads", AttrKind::kInts),
+                    optional("strides", AttrKind::kInts)},
+     .inputs = {1, 1},
+     .outputs = {1, 1},
+     .infer = infer_average_pool,
+     .run = run_average_pool,
+     .tolerance = {1e-6},
+     .source = "https://onnx.ai/onnx/operators/onnx__AveragePool.html"});
 
 }  // namespace
 }  // namespace planish

@@ -13,21 +13,26 @@ std::optional<Shape> convolution_shape(const InferContext& c, int x_input, int w
   check_min_rank(c, x_input, 2);
   check_min_rank(c, w_input, 2);
   const int64_t groups = c.attributes().integer("group", 1);
-  if (groups < 1) c.fail(concat("group: expected at least 1, got ", groups), ErrorCode::kInvalidModel);
+  if (groups < 1)
+    c.fail(concat("group: expected at least 1, got ", groups), ErrorCode::kInvalidModel);
   if (!c.has_rank(x_input) || !c.has_rank(w_input)) return std::nullopt;
   const Shape &x = c.shape(x_input), &w = c.shape(w_input);
   if (x.size() != w.size())
-    c.fail(concat("expected input and weights of one rank, got ", to_string(x), " and ", to_string(w)));
+    c.fail(concat("expected input and weights of one rank, got ", to_string(x), " and ",
+                  to_string(w)));
   if (Dim::differs(x[1], w[1] * groups))
-    c.fail(concat("expected ", (w[1] * groups).to_string(), " input channels (weights ", to_string(w),
-                  ", group ", groups, "), got ", to_string(x)));
+    c.fail(concat("expected ", (w[1] * groups).to_string(), " input channels (weights ",
+                  to_string(w), ", group ", groups, "), got ", to_string(x)));
   if (w[0].is_constant() && w[0].value() % groups != 0)
-    c.fail(concat("expected a multiple of ", groups, " groups of output channels, got weights ", to_string(w)));
-  const std::vector<int64_t> kernel = c.attributes().integers("kernel_shape", std::vector<int64_t>());
+    c.fail(concat("expected a multiple of ", groups, " groups of output channels, got weights ",
+                  to_string(w)));
+  const std::vector<int64_t> kernel =
+      c.attributes().integers("kernel_shape", std::vector<int64_t>());
   Shape sizes(w.begin() + 2, w.end());
   if (!kernel.empty()) {
     bool fits = kernel.size() == sizes.size();
-    for (size_t a = 0; fits && a < kernel.size(); ++a) fits = !Dim::differs(sizes[a], Dim(kernel[a]));
+    for (size_t a = 0; fits && a < kernel.size(); ++a)
+      fits = !Dim::differs(sizes[a], Dim(kernel[a]));
     if (!fits)
       c.fail(concat("kernel_shape ", join(kernel), " differs from the weights ", to_string(w)));
     sizes.assign(kernel.begin(), kernel.end());
@@ -38,7 +43,8 @@ std::optional<Shape> convolution_shape(const InferContext& c, int x_input, int w
   return out;
 }
 
-ConvolutionPlan::ConvolutionPlan(const KernelContext& c, const Dims& x, const Dims& w, const Dims& out)
+ConvolutionPlan::ConvolutionPlan(const KernelContext& c, const Dims& x, const Dims& w,
+                                 const Dims& out)
     : batch(x[0]), groups(c.attributes().integer("group", 1)), in_channels(w[1]) {
   out_channels = w[0] / groups;
   const std::span<const int64_t> in_dims(x), w_dims(w), out_dims(out);
@@ -65,30 +71,29 @@ void run_conv_as(KernelContext& c) {
   if (c.has_input(2)) bias = load<double>(c.input(2));
   const ConvolutionPlan plan(c, c.input(0).dims(), c.input(1).dims(), out.dims());
   const int64_t channels = out.dim(1), positions = plan.window.output_count();
-  convolve(plan, x.data(), w.data(), [&](int64_t n, int64_t m, int64_t first, double* sums, int64_t count) {
-    if (!bias.empty())
-      for (int64_t i = 0; i < count; ++i) sums[i] += bias[static_cast<size_t>(m)];
-    store<double>(out, (n * channels + m) * positions + first, count, sums);
-  });
+  convolve(plan, x.data(), w.data(),
+           [&](int64_t n, int64_t m, int64_t first, double* sums, int64_t count) {
+             if (!bias.empty())
+               for (int64_t i = 0; i < count; ++i) sums[i] += bias[static_cast<size_t>(m)];
+             store<double>(out, (n * channels + m) * positions + first, count, sums);
+           });
 }
 
 void run_conv(KernelContext& c) {
   with_float(c.output(0).dtype(), [&](auto t) { run_conv_as<decltype(t)>(c); });
 }
 
-const RegisterOp kConvOp({.name = "Conv",
-                        .attributes = {optional("auto_pad", AttrKind::kString),
-                                       optional("dilations", AttrKind::kInts),
-                                       optional("group", AttrKind::kInt),
-                                       optional("kernel_shape", AttrKind::kInts),
-                                       optional("pads", AttrKind::kInts),
-                                       optional("strides", AttrKind::kInts)},
-                        .inputs = {2, 3},
-                        .outputs = {1, 1},
-                        .infer = infer_conv,
-                        .run = run_conv,
-                        .tolerance = {1e-5},
-                        .source = "https://onnx.ai/onnx/operators/onnx__Conv.html"});
+const RegisterOp kConvOp(
+    {.name = "Conv",
+     .attributes = {optional("auto_pad", AttrKind::kString), optional("dilations", AttrKind::kInts),
+                    optional("group", AttrKind::kInt), optional("kernel_shape", AttrKind::kInts),
+                    optional("pads", AttrKind::kInts), optional("strides", AttrKind::kInts)},
+     .inputs = {2, 3},
+     .outputs = {1, 1},
+     .infer = infer_conv,
+     .run = run_conv,
+     .tolerance = {1e-5},
+     .source = "https://onnx.ai/onnx/operators/onnx__Conv.html"});
 
 }  // namespace
 }  // namespace planish

@@ -28,23 +28,22 @@ void run_conv_integer(KernelContext& c) {
   const std::vector<float> w = load_shifted(c.input(1), c.has_input(3) ? &c.input(3) : nullptr, 0);
   const ConvolutionPlan plan(c, c.input(0).dims(), c.input(1).dims(), out.dims());
   const int64_t channels = out.dim(1), positions = plan.window.output_count();
-  convolve(plan, x.data(), w.data(), [&](int64_t n, int64_t m, int64_t first, double* sums, int64_t count) {
-    store<double>(out, (n * channels + m) * positions + first, count, sums);
-  });
+  convolve(plan, x.data(), w.data(),
+           [&](int64_t n, int64_t m, int64_t first, double* sums, int64_t count) {
+             store<double>(out, (n * channels + m) * positions + first, count, sums);
+           });
 }
 
-const RegisterOp kConvInteger({.name = "ConvInteger",
-                               .attributes = {optional("auto_pad", AttrKind::kString),
-                                              optional("dilations", AttrKind::kInts),
-                                              optional("group", AttrKind::kInt),
-                                              optional("kernel_shape", AttrKind::kInts),
-                                              optional("pads", AttrKind::kInts),
-                                              optional("strides", AttrKind::kInts)},
-                               .inputs = {2, 4},
-                               .outputs = {1, 1},
-                               .infer = infer_conv_integer,
-                               .run = run_conv_integer,
-                               .source = "https://onnx.ai/onnx/operators/onnx__ConvInteger.html"});
+const RegisterOp kConvInteger(
+    {.name = "ConvInteger",
+     .attributes = {optional("auto_pad", AttrKind::kString), optional("dilations", AttrKind::kInts),
+                    optional("group", AttrKind::kInt), optional("kernel_shape", AttrKind::kInts),
+                    optional("pads", AttrKind::kInts), optional("strides", AttrKind::kInts)},
+     .inputs = {2, 4},
+     .outputs = {1, 1},
+     .infer = infer_conv_integer,
+     .run = run_conv_integer,
+     .source = "https://onnx.ai/onnx/operators/onnx__ConvInteger.html"});
 
 }  // namespace
 }  // namespace planish

@@ -50,11 +50,14 @@ TransposedWindow transposed_window(const Context& c, int axes) {
   // Some exporters give batch and channels too.
   if (out.output_shape.size() == count + 2)
     out.output_shape.erase(out.output_shape.begin(), out.output_shape.begin() + 2);
-  if (out.output_padding.size() != count || (!out.output_shape.empty() && out.output_shape.size() != count))
-    c.fail(concat("output_padding and output_shape: expected ", count, " values"), ErrorCode::kInvalidModel);
+  if (out.output_padding.size() != count ||
+      (!out.output_shape.empty() && out.output_shape.size() != count))
+    c.fail(concat("output_padding and output_shape: expected ", count, " values"),
+           ErrorCode::kInvalidModel);
   for (int64_t v : out.output_padding)
     if (v < 0 || v > INT32_MAX)
-      c.fail(concat("output_padding: expected values from 0 on, got ", v), ErrorCode::kInvalidModel);
+      c.fail(concat("output_padding: expected values from 0 on, got ", v),
+             ErrorCode::kInvalidModel);
   for (int64_t v : out.output_shape)
     if (v < 0 || v > INT32_MAX)
       c.fail(concat("output_shape: expected values from 0 on, got ", v), ErrorCode::kInvalidModel);
@@ -68,17 +71,20 @@ void infer_conv_transpose(InferContext& c) {
   check_min_rank(c, 1, 3);
   check_rank(c, 2, 1);
   const int64_t groups = c.attributes().integer("group", 1);
-  if (groups < 1) c.fail(concat("group: expected at least 1, got ", groups), ErrorCode::kInvalidModel);
+  if (groups < 1)
+    c.fail(concat("group: expected at least 1, got ", groups), ErrorCode::kInvalidModel);
   if (!c.has_rank(0) || !c.has_rank(1)) return c.set_output(0, Type::tensor(dtype));
   const Shape &x = c.shape(0), &w = c.shape(1);
   if (x.size() != w.size() || Dim::differs(x[1], w[0]))
-    c.fail(concat("expected input [N, C, ...] and weights [C, M/group, ...] of one rank, got ", to_string(x),
-                  " and ", to_string(w)));
+    c.fail(concat("expected input [N, C, ...] and weights [C, M/group, ...] of one rank, got ",
+                  to_string(x), " and ", to_string(w)));
   if (w[0].is_constant() && w[0].value() % groups != 0)
-    c.fail(concat("expected a multiple of ", groups, " groups of channels, got weights ", to_string(w)));
+    c.fail(concat("expected a multiple of ", groups, " groups of channels, got weights ",
+                  to_string(w)));
   Shape out{x[0], w[1] * groups};
   check_dim(c, 2, 0, out[1]);
-  const std::vector<int64_t> kernel = c.attributes().integers("kernel_shape", std::vector<int64_t>());
+  const std::vector<int64_t> kernel =
+      c.attributes().integers("kernel_shape", std::vector<int64_t>());
   if (!kernel.empty() && kernel.size() != w.size() - 2)
     c.fail(concat("kernel_shape: expected ", w.size() - 2, " values, got ", kernel.size()));
   const TransposedWindow window = transposed_window(c, static_cast<int>(x.size()) - 2);
@@ -91,7 +97,8 @@ void infer_conv_transpose(InferContext& c) {
     if (size.is_constant() && size.value() < 0 && x[a + 2] == Dim(0))
       out.emplace_back(0);
     else if (size.is_constant() && size.value() < 0)
-      c.fail(concat("spatial axis ", a, ": the padding is larger than the output, by ", -size.value()));
+      c.fail(concat("spatial axis ", a, ": the padding is larger than the output, by ",
+                    -size.value()));
     else
       out.push_back(size);
   }
@@ -103,8 +110,11 @@ WindowPlan forward_plan(const KernelContext& c, const Dims& x, const Dims& w, co
   const TransposedWindow window = transposed_window(c, static_cast<int>(x.size()) - 2);
   WindowPlan plan;
   for (size_t a = 0; a + 2 < x.size(); ++a) {
-    const WindowAxis axis{.input = out[a + 2], .kernel = w[a + 2], .output = x[a + 2],
-                          .stride = window.window.strides[a], .dilation = window.window.dilations[a],
+    const WindowAxis axis{.input = out[a + 2],
+                          .kernel = w[a + 2],
+                          .output = x[a + 2],
+                          .stride = window.window.strides[a],
+                          .dilation = window.window.dilations[a],
                           .begin = window.extent(a, x[a + 2], w[a + 2]).begin.value()};
     checked_add(checked_mul(axis.output, axis.stride, "window"),
                 checked_mul(axis.kernel, axis.dilation, "window"), "window");
@@ -123,19 +133,22 @@ void run_conv_transpose_as(KernelContext& c) {
   const WindowPlan plan = forward_plan(c, x_dims, w_dims, out.dims());
   const int64_t groups = c.attributes().integer("group", 1);
   const int64_t in_channels = x_dims[1] / groups, out_channels = w_dims[1];
-  const int64_t taps = plan.kernel_count(), inputs = plan.output_count(), outputs = plan.input_count();
+  const int64_t taps = plan.kernel_count(), inputs = plan.output_count(),
+                outputs = plan.input_count();
   const int64_t depth = checked_mul(out_channels, taps, "weights");
   if (out.count() == 0) return;
   std::vector<T> turned(static_cast<size_t>(in_channels * depth));
   std::vector<double> sums(static_cast<size_t>(out_channels * outputs));
-  const int64_t width = std::clamp<int64_t>((int64_t{1} << 18) / depth, 16, std::max<int64_t>(inputs, 16));
+  const int64_t width =
+      std::clamp<int64_t>((int64_t{1} << 18) / depth, 16, std::max<int64_t>(inputs, 16));
   std::vector<T> block;
   std::vector<double> columns;
   for (int64_t n = 0; n < x_dims[0]; ++n)
     for (int64_t g = 0; g < groups; ++g) {
       transpose(in_channels, depth, w.data() + g * in_channels * depth, turned.data());
       for (int64_t m = 0; m < out_channels; ++m)
-        std::fill_n(sums.begin() + m * outputs, outputs, bias[static_cast<size_t>(g * out_channels + m)]);
+        std::fill_n(sums.begin() + m * outputs, outputs,
+                    bias[static_cast<size_t>(g * out_channels + m)]);
       const T* image = x.data() + (n * groups + g) * in_channels * inputs;
       for (int64_t first = 0; first < inputs; first += width) {
         const int64_t count = std::min(width, inputs - first);
@@ -152,7 +165,8 @@ void run_conv_transpose_as(KernelContext& c) {
           });
         });
       }
-      store<double>(out, (n * groups + g) * out_channels * outputs, out_channels * outputs, sums.data());
+      store<double>(out, (n * groups + g) * out_channels * outputs, out_channels * outputs,
+                    sums.data());
     }
 }
 
@@ -164,8 +178,9 @@ const RegisterOp kConvTransposeOp(
     {.name = "ConvTranspose",
      .attributes = {optional("auto_pad", AttrKind::kString), optional("dilations", AttrKind::kInts),
                     optional("group", AttrKind::kInt), optional("kernel_shape", AttrKind::kInts),
-                    optional("output_padding", AttrKind::kInts), optional("output_shape", AttrKind::kInts),
-                    optional("pads", AttrKind::kInts), optional("strides", AttrKind::kInts)},
+                    optional("output_padding", AttrKind::kInts),
+                    optional("output_shape", AttrKind::kInts), optional("pads", AttrKind::kInts),
+                    optional("strides", AttrKind::kInts)},
      .inputs = {2, 3},
      .outputs = {1, 1},
      .infer = infer_conv_transpose,

@@ -34,7 +34,8 @@ void convolve(const ConvolutionPlan& plan, const T* x, const T* w, Emit&& emit) 
   const int64_t outputs = plan.window.output_count(), depth = plan.in_channels * taps;
   if (outputs == 0 || plan.out_channels == 0) return;
   // Columns: the inputs under each window, `width` windows at a time, so that they stay in cache.
-  const int64_t width = std::clamp<int64_t>((int64_t{1} << 18) / std::max<int64_t>(depth, 1), 16, outputs < 16 ? 16 : outputs);
+  const int64_t width = std::clamp<int64_t>((int64_t{1} << 18) / std::max<int64_t>(depth, 1), 16,
+                                            outputs < 16 ? 16 : outputs);
   std::vector<T> columns(static_cast<size_t>(depth * std::min(width, outputs)));
   std::vector<double> sums(static_cast<size_t>(plan.out_channels * std::min(width, outputs)));
   for (int64_t n = 0; n < plan.batch; ++n)

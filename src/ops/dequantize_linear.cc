@@ -23,7 +23,8 @@ void infer_dequantize_linear(InferContext& c) {
   if (c.attributes().integer("output_dtype", 0) != 0)
     type = dtype_attribute(c, "output_dtype", DType::kUndefined);
   if (type != DType::kUndefined && !is_real_float(type))
-    c.fail(concat("output_dtype: expected a float type, got ", dtype_name(type)), ErrorCode::kInvalidType);
+    c.fail(concat("output_dtype: expected a float type, got ", dtype_name(type)),
+           ErrorCode::kInvalidType);
   check_scales(c, 1, 2);
   set_shape_like(c, 0, 0, type);
 }

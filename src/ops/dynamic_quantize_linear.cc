@@ -12,7 +12,8 @@ namespace planish {
 namespace {
 
 void infer_dynamic_quantize_linear(InferContext& c) {
-  check_tensor(c, 0, [](DType t) { return t == DType::kF32; }, "float32");
+  check_tensor(
+      c, 0, [](DType t) { return t == DType::kF32; }, "float32");
   set_shape_like(c, 0, 0, DType::kU8);
   c.set_output(1, Type::tensor(DType::kF32, Shape{}));
   c.set_output(2, Type::tensor(DType::kU8, Shape{}));

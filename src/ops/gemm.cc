@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Gemm: alpha * A' * B' + beta * C, with C broadcast.  https://onnx.ai/onnx/operators/onnx__Gemm.html
+// Gemm: alpha * A' * B' + beta * C, with C broadcast.
+// https://onnx.ai/onnx/operators/onnx__Gemm.html
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -21,7 +22,8 @@ void infer_gemm(InferContext& c) {
   check_rank(c, 0, 2);
   check_rank(c, 1, 2);
   if (!c.has_rank(0) || !c.has_rank(1)) return c.set_output(0, Type::tensor(dtype));
-  const size_t a_t = flag(c.attributes(), "transA", false), b_t = flag(c.attributes(), "transB", false);
+  const size_t a_t = flag(c.attributes(), "transA", false),
+               b_t = flag(c.attributes(), "transB", false);
   const Shape &a = c.shape(0), &b = c.shape(1);
   if (Dim::differs(a[1 - a_t], b[b_t]))
     c.fail(concat("expected equal inner dimensions, got ", to_string(a), a_t ? " transposed" : "",
@@ -70,7 +72,8 @@ void run_gemm_as(KernelContext& c) {
   Tensor& out = c.output(0);
   const int64_t m = out.dim(0), n = out.dim(1);
   if (out.count() == 0) return;
-  const bool a_t = flag(c.attributes(), "transA", false), b_t = flag(c.attributes(), "transB", false);
+  const bool a_t = flag(c.attributes(), "transA", false),
+             b_t = flag(c.attributes(), "transB", false);
   const int64_t k = c.input(0).dim(a_t ? 0 : 1);
   const ElementsOf<T> a_in(c.input(0)), b_in(c.input(1));
   std::vector<T> a_turned, b_turned;
@@ -97,8 +100,8 @@ void run_gemm_as(KernelContext& c) {
     const int64_t count = std::min(rows, m - row);
     std::vector<Sum> sums(static_cast<size_t>(count * n));
     multiply(count, n, k, a + row * k, b, sums.data());
-    scale_and_add(sums, bias.empty() ? nullptr : bias.data(), at.empty() ? nullptr : at.data() + row * n,
-                  alpha, beta);
+    scale_and_add(sums, bias.empty() ? nullptr : bias.data(),
+                  at.empty() ? nullptr : at.data() + row * n, alpha, beta);
     store<Sum>(out, row * n, count * n, sums.data());
   }
 }
@@ -111,17 +114,16 @@ void run_gemm(KernelContext& c) {
     with_float(type, [&](auto t) { run_gemm_as<decltype(t), double>(c); });
 }
 
-const RegisterOp kGemm({.name = "Gemm",
-                        .attributes = {optional("alpha", AttrKind::kFloat),
-                                       optional("beta", AttrKind::kFloat),
-                                       optional("transA", AttrKind::kInt),
-                                       optional("transB", AttrKind::kInt)},
-                        .inputs = {2, 3},
-                        .outputs = {1, 1},
-                        .infer = infer_gemm,
-                        .run = run_gemm,
-                        .tolerance = {1e-5},
-                        .source = "https://onnx.ai/onnx/operators/onnx__Gemm.html"});
+const RegisterOp kGemm(
+    {.name = "Gemm",
+     .attributes = {optional("alpha", AttrKind::kFloat), optional("beta", AttrKind::kFloat),
+                    optional("transA", AttrKind::kInt), optional("transB", AttrKind::kInt)},
+     .inputs = {2, 3},
+     .outputs = {1, 1},
+     .infer = infer_gemm,
+     .run = run_gemm,
+     .tolerance = {1e-5},
+     .source = "https://onnx.ai/onnx/operators/onnx__Gemm.html"});
 
 }  // namespace
 }  // namespace planish

@@ -6,9 +6,7 @@
 namespace planish {
 namespace {
 
-void infer_global_average_pool(InferContext& c) {
-  infer_global_pool(c);
-}
+void infer_global_average_pool(InferContext& c) { infer_global_pool(c); }
 
 void run_global_average_pool(KernelContext& c) {
   run_global_pool(c, [](const auto* x, int64_t n) {
@@ -18,13 +16,14 @@ void run_global_average_pool(KernelContext& c) {
   });
 }
 
-const RegisterOp kGlobalAveragePool({.name = "GlobalAveragePool",
-    .inputs = {1, 1},
-    .outputs = {1, 1},
-    .infer = infer_global_average_pool,
-    .run = run_global_average_pool,
-    .tolerance = {1e-6},
-    .source = "https://onnx.ai/onnx/operators/onnx__GlobalAveragePool.html"});
+const RegisterOp kGlobalAveragePool(
+    {.name = "GlobalAveragePool",
+     .inputs = {1, 1},
+     .outputs = {1, 1},
+     .infer = infer_global_average_pool,
+     .run = run_global_average_pool,
+     .tolerance = {1e-6},
+     .source = "https://onnx.ai/onnx/operators/onnx__GlobalAveragePool.html"});
 
 }  // namespace
 }  // namespace planish

@@ -20,14 +20,15 @@ void run_global_lp_pool(KernelContext& c) {
   });
 }
 
-const RegisterOp kGlobalLpPool({.name = "GlobalLpPool",
-    .attributes = {optional("p", AttrKind::kInt)},
-    .inputs = {1, 1},
-    .outputs = {1, 1},
-    .infer = infer_global_lp_pool,
-    .run = run_global_lp_pool,
-    .tolerance = {1e-6},
-    .source = "https://onnx.ai/onnx/operators/onnx__GlobalLpPool.html"});
+const RegisterOp kGlobalLpPool(
+    {.name = "GlobalLpPool",
+     .attributes = {optional("p", AttrKind::kInt)},
+     .inputs = {1, 1},
+     .outputs = {1, 1},
+     .infer = infer_global_lp_pool,
+     .run = run_global_lp_pool,
+     .tolerance = {1e-6},
+     .source = "https://onnx.ai/onnx/operators/onnx__GlobalLpPool.html"});
 
 }  // namespace
 }  // namespace planish

@@ -6,9 +6,7 @@
 namespace planish {
 namespace {
 
-void infer_global_max_pool(InferContext& c) {
-  infer_global_pool(c);
-}
+void infer_global_max_pool(InferContext& c) { infer_global_pool(c); }
 
 void run_global_max_pool(KernelContext& c) {
   run_global_pool(c, [](const auto* x, int64_t n) {
@@ -19,12 +17,13 @@ void run_global_max_pool(KernelContext& c) {
   });
 }
 
-const RegisterOp kGlobalMaxPool({.name = "GlobalMaxPool",
-    .inputs = {1, 1},
-    .outputs = {1, 1},
-    .infer = infer_global_max_pool,
-    .run = run_global_max_pool,
-    .source = "https://onnx.ai/onnx/operators/onnx__GlobalMaxPool.html"});
+const RegisterOp kGlobalMaxPool(
+    {.name = "GlobalMaxPool",
+     .inputs = {1, 1},
+     .outputs = {1, 1},
+     .infer = infer_global_max_pool,
+     .run = run_global_max_pool,
+     .source = "https://onnx.ai/onnx/operators/onnx__GlobalMaxPool.html"});
 
 }  // namespace
 }  // namespace planish

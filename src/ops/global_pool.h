@@ -48,8 +48,12 @@ double lp_order(const Context& c) {
 class LpNorm {
  public:
   explicit LpNorm(double p) : p_(p) {}
-  void add(double v) { sum_ += p_ == 2 ? v * v : p_ == 1 ? std::fabs(v) : std::pow(std::fabs(v), p_); }
-  double value() const { return p_ == 2 ? std::sqrt(sum_) : p_ == 1 ? sum_ : std::pow(sum_, 1 / p_); }
+  void add(double v) {
+    sum_ += p_ == 2 ? v * v : p_ == 1 ? std::fabs(v) : std::pow(std::fabs(v), p_);
+  }
+  double value() const {
+    return p_ == 2 ? std::sqrt(sum_) : p_ == 1 ? sum_ : std::pow(sum_, 1 / p_);
+  }
 
  private:
   double p_;

@@ -19,7 +19,8 @@ void infer_group_normalization(InferContext& c) {
   stash_dtype(c);
   check_min_rank(c, 0, 2);
   const int64_t groups = c.attributes().integer("num_groups");
-  if (groups < 1) c.fail(concat("num_groups: expected at least 1, got ", groups), ErrorCode::kInvalidModel);
+  if (groups < 1)
+    c.fail(concat("num_groups: expected at least 1, got ", groups), ErrorCode::kInvalidModel);
   set_like(c, 0, 0);
   if (!c.has_rank(0)) return;
   const Dim& channels = c.shape(0)[1];

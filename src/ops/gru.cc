@@ -17,7 +17,8 @@ void infer_gru(InferContext& c) { infer_recurrent(c, gru_form()); }
 void step_gru(const RecurrentDirection& d, const std::vector<double>& x, RecurrentState& state,
               bool linear_before_reset) {
   const int64_t h = d.hidden, rows = 3 * h;
-  std::vector<double> product(x.size()), update(state.hidden.size()), reset(update), proposal(x.size());
+  std::vector<double> product(x.size()), update(state.hidden.size()), reset(update),
+      proposal(x.size());
   multiply(d.batch, rows, h, state.hidden.data(), d.recurrence.data(), product.data());
   auto row = [&](int64_t gate, int64_t j) { return static_cast<size_t>(gate * h + j); };
   for (int64_t b = 0; b < d.batch; ++b)
@@ -47,12 +48,14 @@ void step_gru(const RecurrentDirection& d, const std::vector<double>& x, Recurre
 
 void run_gru(KernelContext& c) {
   const bool linear_before_reset = c.attributes().integer("linear_before_reset", 0) != 0;
-  run_recurrent(c, gru_form(), [&](const RecurrentDirection& d, const std::vector<double>& x,
-                                   RecurrentState& state) { step_gru(d, x, state, linear_before_reset); });
+  run_recurrent(c, gru_form(),
+                [&](const RecurrentDirection& d, const std::vector<double>& x,
+                    RecurrentState& state) { step_gru(d, x, state, linear_before_reset); });
 }
 
 const RegisterOp kGru({.name = "GRU",
-                       .attributes = recurrent_attributes({optional("linear_before_reset", AttrKind::kInt)}),
+                       .attributes = recurrent_attributes({optional("linear_before_reset",
+                                                                    AttrKind::kInt)}),
                        .inputs = {3, 6},
                        .outputs = {0, 2},
                        .infer = infer_gru,

@@ -37,7 +37,8 @@ void shifted_product(const Tensor& a, const Tensor* a_zero, const Tensor& b, con
   if (plan.n == 0) return;
   const std::vector<float> left = load_shifted(a, a_zero, scale_axis(a.rank(), true));
   const std::vector<float> right = load_shifted(b, b_zero, scale_axis(b.rank(), false));
-  const int64_t rows = std::clamp<int64_t>((int64_t{1} << 16) / plan.n, 1, std::max<int64_t>(plan.m, 1));
+  const int64_t rows =
+      std::clamp<int64_t>((int64_t{1} << 16) / plan.n, 1, std::max<int64_t>(plan.m, 1));
   std::vector<double> sums;
   for (size_t batch = 0; batch < plan.a_index.size(); ++batch)
     for (int64_t row = 0; row < plan.m; row += rows) {

@@ -40,20 +40,18 @@ void run_lp_pool(KernelContext& c) {
   with_float(c.input(0).dtype(), [&](auto t) { run_lp_pool_as<decltype(t)>(c); });
 }
 
-const RegisterOp kLpPool({.name = "LpPool",
-                          .attributes = {optional("auto_pad", AttrKind::kString),
-                                         optional("ceil_mode", AttrKind::kInt),
-                                         optional("dilations", AttrKind::kInts),
-                                         required("kernel_shape", AttrKind::kInts),
-                                         optional("p", AttrKind::kInt),
-                                         optional("pads", AttrKind::kInts),
-                                         optional("strides", AttrKind::kInts)},
-                          .inputs = {1, 1},
-                          .outputs = {1, 1},
-                          .infer = infer_lp_pool,
-                          .run = run_lp_pool,
-                          .tolerance = {1e-6},
-                          .source = "https://onnx.ai/onnx/operators/onnx__LpPool.html"});
+const RegisterOp kLpPool(
+    {.name = "LpPool",
+     .attributes = {optional("auto_pad", AttrKind::kString), optional("ceil_mode", AttrKind::kInt),
+                    optional("dilations", AttrKind::kInts),
+                    required("kernel_shape", AttrKind::kInts), optional("p", AttrKind::kInt),
+                    optional("pads", AttrKind::kInts), optional("strides", AttrKind::kInts)},
+     .inputs = {1, 1},
+     .outputs = {1, 1},
+     .infer = infer_lp_pool,
+     .run = run_lp_pool,
+     .tolerance = {1e-6},
+     .source = "https://onnx.ai/onnx/operators/onnx__LpPool.html"});
 
 }  // namespace
 }  // namespace planish

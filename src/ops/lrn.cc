@@ -33,7 +33,8 @@ void run_lrn(KernelContext& c) {
   std::vector<double> y(x.size());
   for (int64_t n = 0; n < dims[0]; ++n)
     for (int64_t ch = 0; ch < channels; ++ch) {
-      const int64_t first = std::max<int64_t>(0, ch - before), last = std::min(channels - 1, ch + after);
+      const int64_t first = std::max<int64_t>(0, ch - before),
+                    last = std::min(channels - 1, ch + after);
       for (int64_t i = 0; i < space; ++i) {
         double squares = 0;
         for (int64_t k = first; k <= last; ++k) {
@@ -47,17 +48,16 @@ void run_lrn(KernelContext& c) {
   store(c.output(0), y);
 }
 
-const RegisterOp kLrn({.name = "LRN",
-                       .attributes = {optional("alpha", AttrKind::kFloat),
-                                      optional("beta", AttrKind::kFloat),
-                                      optional("bias", AttrKind::kFloat),
-                                      required("size", AttrKind::kInt)},
-                       .inputs = {1, 1},
-                       .outputs = {1, 1},
-                       .infer = infer_lrn,
-                       .run = run_lrn,
-                       .tolerance = {1e-5},
-                       .source = "https://onnx.ai/onnx/operators/onnx__LRN.html"});
+const RegisterOp kLrn(
+    {.name = "LRN",
+     .attributes = {optional("alpha", AttrKind::kFloat), optional("beta", AttrKind::kFloat),
+                    optional("bias", AttrKind::kFloat), required("size", AttrKind::kInt)},
+     .inputs = {1, 1},
+     .outputs = {1, 1},
+     .infer = infer_lrn,
+     .run = run_lrn,
+     .tolerance = {1e-5},
+     .source = "https://onnx.ai/onnx/operators/onnx__LRN.html"});
 
 }  // namespace
 }  // namespace planish

@@ -22,8 +22,8 @@ std::optional<Shape> mat_mul_shape(const InferContext& c, int a_input, int b_inp
   const Dim& a_inner = a.back();
   const Dim& b_inner = b.size() == 1 ? b[0] : b[b.size() - 2];
   if (Dim::differs(a_inner, b_inner))
-    c.fail(concat("expected as many columns in input ", a_input, " as rows in input ", b_input, ", got ",
-                  to_string(a), " and ", to_string(b)));
+    c.fail(concat("expected as many columns in input ", a_input, " as rows in input ", b_input,
+                  ", got ", to_string(a), " and ", to_string(b)));
   auto batch = [](const Shape& s) {
     return s.size() < 2 ? Shape() : Shape(s.begin(), s.end() - 2);
   };
@@ -71,7 +71,8 @@ void run_mat_mul_as(KernelContext& c) {
       const int64_t count = std::min(rows, plan.m - row);
       multiply(count, plan.n, plan.k, a.data() + (plan.a_index[batch] * plan.m + row) * plan.k,
                b.data() + plan.b_index[batch] * plan.k * plan.n, sums.data());
-      store<Sum>(out, (static_cast<int64_t>(batch) * plan.m + row) * plan.n, count * plan.n, sums.data());
+      store<Sum>(out, (static_cast<int64_t>(batch) * plan.m + row) * plan.n, count * plan.n,
+                 sums.data());
     }
 }
 

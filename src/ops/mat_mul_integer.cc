@@ -32,12 +32,13 @@ void run_mat_mul_integer(KernelContext& c) {
                   });
 }
 
-const RegisterOp kMatMulInteger({.name = "MatMulInteger",
-                                 .inputs = {2, 4},
-                                 .outputs = {1, 1},
-                                 .infer = infer_mat_mul_integer,
-                                 .run = run_mat_mul_integer,
-                                 .source = "https://onnx.ai/onnx/operators/onnx__MatMulInteger.html"});
+const RegisterOp kMatMulInteger(
+    {.name = "MatMulInteger",
+     .inputs = {2, 4},
+     .outputs = {1, 1},
+     .infer = infer_mat_mul_integer,
+     .run = run_mat_mul_integer,
+     .source = "https://onnx.ai/onnx/operators/onnx__MatMulInteger.html"});
 
 }  // namespace
 }  // namespace planish

@@ -65,19 +65,18 @@ void run_max_pool(KernelContext& c) {
   with_float(c.input(0).dtype(), [&](auto t) { run_max_pool_as<decltype(t)>(c); });
 }
 
-const RegisterOp kMaxPoolOp({.name = "MaxPool",
-                           .attributes = {optional("auto_pad", AttrKind::kString),
-                                          optional("ceil_mode", AttrKind::kInt),
-                                          optional("dilations", AttrKind::kInts),
-                                          required("kernel_shape", AttrKind::kInts),
-                                          optional("pads", AttrKind::kInts),
-                                          optional("storage_order", AttrKind::kInt),
-                                          optional("strides", AttrKind::kInts)},
-                           .inputs = {1, 1},
-                           .outputs = {1, 2},
-                           .infer = infer_max_pool,
-                           .run = run_max_pool,
-                           .source = "https://onnx.ai/onnx/operators/onnx__MaxPool.html"});
+const RegisterOp kMaxPoolOp(
+    {.name = "MaxPool",
+     .attributes = {optional("auto_pad", AttrKind::kString), optional("ceil_mode", AttrKind::kInt),
+                    optional("dilations", AttrKind::kInts),
+                    required("kernel_shape", AttrKind::kInts), optional("pads", AttrKind::kInts),
+                    optional("storage_order", AttrKind::kInt),
+                    optional("strides", AttrKind::kInts)},
+     .inputs = {1, 1},
+     .outputs = {1, 2},
+     .infer = infer_max_pool,
+     .run = run_max_pool,
+     .source = "https://onnx.ai/onnx/operators/onnx__MaxPool.html"});
 
 }  // namespace
 }  // namespace planish

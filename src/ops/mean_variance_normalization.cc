@@ -38,7 +38,8 @@ void run_mean_variance_normalization(KernelContext& c) {
     variance[static_cast<size_t>(cell[i])] += x[i] * x[i] / size;
   }
   // ONNX's definition divides by the deviation plus 1e-9.
-  for (size_t i = 0; i < x.size(); ++i) x[i] /= std::sqrt(variance[static_cast<size_t>(cell[i])]) + 1e-9;
+  for (size_t i = 0; i < x.size(); ++i)
+    x[i] /= std::sqrt(variance[static_cast<size_t>(cell[i])]) + 1e-9;
   store(c.output(0), x);
 }
 

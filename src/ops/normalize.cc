@@ -13,7 +13,8 @@ namespace planish {
 DType stash_dtype(const InferContext& c) {
   const DType type = dtype_attribute(c, "stash_type", DType::kF32);
   if (!is_real_float(type))
-    c.fail(concat("stash_type: expected a float type, got ", dtype_name(type)), ErrorCode::kInvalidModel);
+    c.fail(concat("stash_type: expected a float type, got ", dtype_name(type)),
+           ErrorCode::kInvalidModel);
   return type;
 }
 

@@ -122,7 +122,8 @@ Tensor& KernelContext::output(int i) {
 
 Tensor& KernelContext::allocate(int i, DType type, Dims dims) {
   const int64_t count = element_count(dims);
-  budget().check_value_bytes(static_cast<int64_t>(std::min<size_t>(dtype_bytes(type, count), INT64_MAX)), node());
+  budget().check_value_bytes(
+      static_cast<int64_t>(std::min<size_t>(dtype_bytes(type, count), INT64_MAX)), node());
   if (!wants_output(i)) fail(concat("output ", i, " is not wanted"), ErrorCode::kInternal);
   *outputs_[static_cast<size_t>(i)] = Tensor(type, std::move(dims));
   return output(i);
@@ -195,7 +196,8 @@ void check_node(const OpDef& op, const std::string& node, const Attributes& attr
       if (spec.is_required) fail(concat("attribute \"", spec.name, "\" is missing"));
       continue;
     }
-    const bool is_int_for_float = spec.kind == AttrKind::kFloat && std::holds_alternative<int64_t>(*a);
+    const bool is_int_for_float =
+        spec.kind == AttrKind::kFloat && std::holds_alternative<int64_t>(*a);
     if (a->index() != static_cast<size_t>(spec.kind) && !is_int_for_float)
       fail(concat("attribute \"", spec.name, "\": expected ", attr_kind_name(spec.kind), ", got ",
                   attribute_kind_name(*a)));

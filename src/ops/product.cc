@@ -6,16 +6,17 @@
 namespace planish {
 namespace {
 
-constexpr int64_t kRows = 4;        // rows of `a` that share one reading of `b`
-constexpr int64_t kColumns = 512;   // columns whose sums stay in the first-level cache
-constexpr int64_t kLanes = 8;       // a fixed count, which compilers turn into vectors
+constexpr int64_t kRows = 4;       // rows of `a` that share one reading of `b`
+constexpr int64_t kColumns = 512;  // columns whose sums stay in the first-level cache
+constexpr int64_t kLanes = 8;      // a fixed count, which compilers turn into vectors
 
 template <class Sum, class T>
 void add_scaled(int64_t n, T factor, const T* __restrict in, Sum* __restrict sum) {
   const auto f = static_cast<Sum>(factor);
   int64_t j = 0;
   for (; j + kLanes <= n; j += kLanes)
-    for (int64_t lane = 0; lane < kLanes; ++lane) sum[j + lane] += f * static_cast<Sum>(in[j + lane]);
+    for (int64_t lane = 0; lane < kLanes; ++lane)
+      sum[j + lane] += f * static_cast<Sum>(in[j + lane]);
   for (; j < n; ++j) sum[j] += f * static_cast<Sum>(in[j]);
 }
 
@@ -46,7 +47,8 @@ void multiply(int64_t m, int64_t n, int64_t k, const double* a, const double* b,
 void multiply(int64_t m, int64_t n, int64_t k, const int64_t* a, const int64_t* b, int64_t* out) {
   // Unsigned, so that overflow wraps.
   multiply_blocked<uint64_t>(m, n, k, reinterpret_cast<const uint64_t*>(a),
-                             reinterpret_cast<const uint64_t*>(b), reinterpret_cast<uint64_t*>(out));
+                             reinterpret_cast<const uint64_t*>(b),
+                             reinterpret_cast<uint64_t*>(out));
 }
 
 }  // namespace planish

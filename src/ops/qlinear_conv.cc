@@ -16,7 +16,9 @@ bool is_qlinear_scale(DType t) { return t == DType::kF32; }
 void infer_qlinear_conv(InferContext& c) {
   for (int i : {0, 3, 7}) check_tensor(c, i, is_qlinear_conv_dtype, "int8 or uint8");
   for (int i : {1, 4, 6}) check_tensor(c, i, is_qlinear_scale, "float32");
-  if (c.has_input(8)) check_tensor(c, 8, [](DType t) { return t == DType::kI32; }, "int32");
+  if (c.has_input(8))
+    check_tensor(
+        c, 8, [](DType t) { return t == DType::kI32; }, "int32");
   check_same_dtype_pair(c, 0, 2);
   check_same_dtype_pair(c, 3, 5);
   for (int i : {1, 2, 6, 7}) check_single(c, i);
@@ -39,28 +41,29 @@ void run_qlinear_conv(KernelContext& c) {
   if (c.has_input(8)) bias = load<double>(c.input(8));
   const ConvolutionPlan plan(c, c.input(0).dims(), c.input(3).dims(), out.dims());
   const int64_t channels = out.dim(1), positions = plan.window.output_count();
-  convolve(plan, x.data(), w.data(), [&](int64_t n, int64_t m, int64_t first, double* sums, int64_t count) {
-    const double own = w_scale[w_scale.size() == 1 ? 0 : static_cast<size_t>(m)];
-    const double factor = round_to(DType::kF32, round_to(DType::kF32, x_scale * own) / y_scale);
-    const double base = bias.empty() ? 0 : bias[static_cast<size_t>(m)];
-    // Ties are those of the scaled sum, so it is rounded before the zero point is added.
-    for (int64_t i = 0; i < count; ++i) sums[i] = std::nearbyint((sums[i] + base) * factor) + y_zero;
-    store_saturated(out, (n * channels + m) * positions + first, count, sums);
-  });
+  convolve(plan, x.data(), w.data(),
+           [&](int64_t n, int64_t m, int64_t first, double* sums, int64_t count) {
+             const double own = w_scale[w_scale.size() == 1 ? 0 : static_cast<size_t>(m)];
+             const double factor =
+                 round_to(DType::kF32, round_to(DType::kF32, x_scale * own) / y_scale);
+             const double base = bias.empty() ? 0 : bias[static_cast<size_t>(m)];
+             // Ties are those of the scaled sum, so it is rounded before the zero point is added.
+             for (int64_t i = 0; i < count; ++i)
+               sums[i] = std::nearbyint((sums[i] + base) * factor) + y_zero;
+             store_saturated(out, (n * channels + m) * positions + first, count, sums);
+           });
 }
 
-const RegisterOp kQLinearConv({.name = "QLinearConv",
-                               .attributes = {optional("auto_pad", AttrKind::kString),
-                                              optional("dilations", AttrKind::kInts),
-                                              optional("group", AttrKind::kInt),
-                                              optional("kernel_shape", AttrKind::kInts),
-                                              optional("pads", AttrKind::kInts),
-                                              optional("strides", AttrKind::kInts)},
-                               .inputs = {8, 9},
-                               .outputs = {1, 1},
-                               .infer = infer_qlinear_conv,
-                               .run = run_qlinear_conv,
-                               .source = "https://onnx.ai/onnx/operators/onnx__QLinearConv.html"});
+const RegisterOp kQLinearConv(
+    {.name = "QLinearConv",
+     .attributes = {optional("auto_pad", AttrKind::kString), optional("dilations", AttrKind::kInts),
+                    optional("group", AttrKind::kInt), optional("kernel_shape", AttrKind::kInts),
+                    optional("pads", AttrKind::kInts), optional("strides", AttrKind::kInts)},
+     .inputs = {8, 9},
+     .outputs = {1, 1},
+     .infer = infer_qlinear_conv,
+     .run = run_qlinear_conv,
+     .source = "https://onnx.ai/onnx/operators/onnx__QLinearConv.html"});
 
 }  // namespace
 }  // namespace planish

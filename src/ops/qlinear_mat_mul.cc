@@ -30,7 +30,8 @@ void infer_qlinear_mat_mul(InferContext& c) {
 }
 
 // The scale of each element of the product: the scale's rows (or columns) over the output's dims.
-std::vector<int64_t> scale_indices(const Tensor& scale, const Tensor& factor, const Dims& out, bool is_first) {
+std::vector<int64_t> scale_indices(const Tensor& scale, const Tensor& factor, const Dims& out,
+                                   bool is_first) {
   if (scale.count() == 1) return std::vector<int64_t>(static_cast<size_t>(element_count(out)), 0);
   Dims dims = scale.dims();
   if (dims.size() == 1 && is_first && factor.rank() > 1) dims.push_back(1);
@@ -53,10 +54,12 @@ void run_qlinear_mat_mul(KernelContext& c) {
                     std::vector<double> y(sums.size());
                     for (size_t i = 0; i < sums.size(); ++i) {
                       const auto at = static_cast<size_t>(first) + i;
-                      const double product = round_to(type, a_scale[static_cast<size_t>(a_at[at])] *
-                                                                b_scale[static_cast<size_t>(b_at[at])]);
+                      const double product =
+                          round_to(type, a_scale[static_cast<size_t>(a_at[at])] *
+                                             b_scale[static_cast<size_t>(b_at[at])]);
                       y[i] = sums[i] * round_to(type, product / y_scale);
-                      // Ties are those of the scaled sum, so integers are rounded before the zero point.
+                      // Ties are those of the scaled sum, so integers are rounded before the zero
+                      // point.
                       if (is_integer(out.dtype())) y[i] = std::nearbyint(y[i]);
                       y[i] += y_zero;
                     }
@@ -64,12 +67,13 @@ void run_qlinear_mat_mul(KernelContext& c) {
                   });
 }
 
-const RegisterOp kQLinearMatMul({.name = "QLinearMatMul",
-                                 .inputs = {8, 8},
-                                 .outputs = {1, 1},
-                                 .infer = infer_qlinear_mat_mul,
-                                 .run = run_qlinear_mat_mul,
-                                 .source = "https://onnx.ai/onnx/operators/onnx__QLinearMatMul.html"});
+const RegisterOp kQLinearMatMul(
+    {.name = "QLinearMatMul",
+     .inputs = {8, 8},
+     .outputs = {1, 1},
+     .infer = infer_qlinear_mat_mul,
+     .run = run_qlinear_mat_mul,
+     .source = "https://onnx.ai/onnx/operators/onnx__QLinearMatMul.html"});
 
 }  // namespace
 }  // namespace planish

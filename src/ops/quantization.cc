@@ -54,8 +54,10 @@ ScaleIndex::ScaleIndex(const KernelContext& c, const Dims& x, const Dims& scale)
 
 void check_scales(const InferContext& c, int s, int z) {
   const int64_t block = c.attributes().integer("block_size", 0);
-  if (block < 0) c.fail(concat("block_size: expected 0 or more, got ", block), ErrorCode::kInvalidModel);
-  if (c.has_rank(s) && c.has_rank(z) && !(product(c.shape(s)) == Dim(1) && product(c.shape(z)) == Dim(1)))
+  if (block < 0)
+    c.fail(concat("block_size: expected 0 or more, got ", block), ErrorCode::kInvalidModel);
+  if (c.has_rank(s) && c.has_rank(z) &&
+      !(product(c.shape(s)) == Dim(1) && product(c.shape(z)) == Dim(1)))
     check_shape(c, z, c.shape(s));
   if (!c.has_rank(0) || !c.has_rank(s)) return;
   const Shape &x = c.shape(0), &scale = c.shape(s);
@@ -64,8 +66,8 @@ void check_scales(const InferContext& c, int s, int z) {
   const auto at = static_cast<size_t>(axis);
   if (block == 0) {
     if (scale.size() != 1 || Dim::differs(scale[0], x[at]))
-      c.fail(concat("scale: expected a scalar or ", x[at].to_string(), " values for axis ", axis, ", got ",
-                    to_string(scale)));
+      c.fail(concat("scale: expected a scalar or ", x[at].to_string(), " values for axis ", axis,
+                    ", got ", to_string(scale)));
     return;
   }
   Shape expected = x;

@@ -12,8 +12,8 @@ namespace planish {
 
 // `v` rounded to a float type of 16 or 32 bits; unchanged for others.
 double round_to(DType type, double v);
-// `v` rounded (ties to even) into a quantised type: clamped if it is an integer, or a float of 8 bits
-// and `saturates`.
+// `v` rounded (ties to even) into a quantised type: clamped if it is an integer, or a float of 8
+// bits and `saturates`.
 class Quantizer {
  public:
   Quantizer(DType type, bool saturates);
@@ -50,8 +50,8 @@ class ScaleIndex {
   int64_t outer_ = 1, size_ = 1, inner_ = 1, block_ = 1, blocks_ = 1;
 };
 
-// Checks the shape of scale input `s` (and of zero point input `z`, which must have the same) for x,
-// input 0, with attributes axis and block_size.
+// Checks the shape of scale input `s` (and of zero point input `z`, which must have the same) for
+// x, input 0, with attributes axis and block_size.
 void check_scales(const InferContext& c, int s, int z);
 
 // Input i is a scalar, or holds one element, or is a vector of `size` elements.

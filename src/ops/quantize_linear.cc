@@ -12,9 +12,19 @@ namespace {
 
 bool is_quantized_dtype(DType t) {
   switch (t) {
-    case DType::kI8: case DType::kU8: case DType::kI16: case DType::kU16: case DType::kU4:
-    case DType::kI4: case DType::kU2: case DType::kI2: case DType::kF8E4M3FN: case DType::kF8E4M3FNUZ:
-    case DType::kF8E5M2: case DType::kF8E5M2FNUZ: case DType::kF4E2M1: return true;
+    case DType::kI8:
+    case DType::kU8:
+    case DType::kI16:
+    case DType::kU16:
+    case DType::kU4:
+    case DType::kI4:
+    case DType::kU2:
+    case DType::kI2:
+    case DType::kF8E4M3FN:
+    case DType::kF8E4M3FNUZ:
+    case DType::kF8E5M2:
+    case DType::kF8E5M2FNUZ:
+    case DType::kF4E2M1: return true;
     default: return false;
   }
 }
@@ -33,13 +43,16 @@ void infer_quantize_linear(InferContext& c) {
   if (c.has_input(2)) {
     const DType zero = check_tensor(c, 2, is_quantized_dtype, "a quantised type");
     if (wanted != DType::kUndefined && zero != DType::kUndefined && zero != wanted)
-      c.fail(concat("zero point: expected ", dtype_name(wanted), " (output_dtype), got ", dtype_name(zero)),
+      c.fail(concat("zero point: expected ", dtype_name(wanted), " (output_dtype), got ",
+                    dtype_name(zero)),
              ErrorCode::kInvalidType);
     if (wanted == DType::kUndefined) type = zero;
   }
   if (type != DType::kUndefined && !is_quantized_dtype(type))
-    c.fail(concat("output_dtype: expected a quantised type, got ", dtype_name(type)), ErrorCode::kInvalidType);
-  if (c.attributes().integer("precision", 0) != 0) dtype_attribute(c, "precision", DType::kUndefined);
+    c.fail(concat("output_dtype: expected a quantised type, got ", dtype_name(type)),
+           ErrorCode::kInvalidType);
+  if (c.attributes().integer("precision", 0) != 0)
+    dtype_attribute(c, "precision", DType::kUndefined);
   check_scales(c, 1, 2);
   set_shape_like(c, 0, 0, type);
 }
@@ -61,7 +74,8 @@ void run_quantize_linear(KernelContext& c) {
         line.resize(static_cast<size_t>(n));
         for (int64_t i = 0; i < n; ++i) {
           const auto at = static_cast<size_t>(s + i * step);
-          double q = round_to(precision, round_to(precision, x[static_cast<size_t>(first + i)]) / scale[at]);
+          double q = round_to(precision,
+                              round_to(precision, x[static_cast<size_t>(first + i)]) / scale[at]);
           if (rounds) q = std::isnan(q) ? 0 : std::nearbyint(q);
           line[static_cast<size_t>(i)] = q + zero[at];
         }

@@ -34,11 +34,14 @@ const ActivationRow kActivations[] = {
     {"thresholdedrelu", [](double x, double a, double) { return x >= a ? x : 0; }, 1.0, {}},
     {"scaledtanh", [](double x, double a, double b) { return a * std::tanh(b * x); }, 1.0, 1.0},
     {"hardsigmoid",
-     [](double x, double a, double b) { return std::min(std::max(a * x + b, 0.0), 1.0); }, 0.2, 0.5},
+     [](double x, double a, double b) { return std::min(std::max(a * x + b, 0.0), 1.0); }, 0.2,
+     0.5},
     {"elu", [](double x, double a, double) { return x >= 0 ? x : a * std::expm1(x); }, 1.0, {}},
     {"softsign", [](double x, double, double) { return x / (1 + std::fabs(x)); }, {}, {}},
     {"softplus",
-     [](double x, double, double) { return std::max(x, 0.0) + std::log1p(std::exp(-std::fabs(x))); },
+     [](double x, double, double) {
+       return std::max(x, 0.0) + std::log1p(std::exp(-std::fabs(x)));
+     },
      {},
      {}},
 };
@@ -119,7 +122,8 @@ std::vector<double> slice(const Tensor& tensor, int64_t first, int64_t n) {
   return out;
 }
 
-std::vector<double> transposed_slice(const Tensor& tensor, int64_t first, int64_t rows, int64_t columns) {
+std::vector<double> transposed_slice(const Tensor& tensor, int64_t first, int64_t rows,
+                                     int64_t columns) {
   const std::vector<double> in = slice(tensor, first, rows * columns);
   std::vector<double> out(in.size());
   transpose(rows, columns, in.data(), out.data());
@@ -135,12 +139,13 @@ std::vector<int64_t> sequence_lengths(const KernelContext& c, const Sizes& sizes
   return out;
 }
 
-RecurrentDirection direction_of(const KernelContext& c, const RecurrentForm& form, const Setup& setup,
-                                const Sizes& sizes, int index) {
+RecurrentDirection direction_of(const KernelContext& c, const RecurrentForm& form,
+                                const Setup& setup, const Sizes& sizes, int index) {
   const int64_t h = sizes.hidden, rows = form.gates * h;
   RecurrentDirection d{.batch = sizes.batch, .hidden = h, .clip = setup.clip};
-  d.activations = std::span(setup.activations)
-                      .subspan(static_cast<size_t>(index) * form.functions.size(), form.functions.size());
+  d.activations =
+      std::span(setup.activations)
+          .subspan(static_cast<size_t>(index) * form.functions.size(), form.functions.size());
   d.recurrence = transposed_slice(c.input(2), index * rows * h, rows, h);
   d.input_bias.assign(static_cast<size_t>(rows), 0);
   d.hidden_bias = d.input_bias;
@@ -164,11 +169,13 @@ double RecurrentDirection::activate(int which, double x) const {
 }
 
 std::vector<AttributeSpec> recurrent_attributes(std::vector<AttributeSpec> more) {
-  std::vector<AttributeSpec> out = {
-      optional("activation_alpha", AttrKind::kFloats), optional("activation_beta", AttrKind::kFloats),
-      optional("activations", AttrKind::kStrings),     optional("clip", AttrKind::kFloat),
-      optional("direction", AttrKind::kString),        optional("hidden_size", AttrKind::kInt),
-      optional("layout", AttrKind::kInt)};
+  std::vector<AttributeSpec> out = {optional("activation_alpha", AttrKind::kFloats),
+                                    optional("activation_beta", AttrKind::kFloats),
+                                    optional("activations", AttrKind::kStrings),
+                                    optional("clip", AttrKind::kFloat),
+                                    optional("direction", AttrKind::kString),
+                                    optional("hidden_size", AttrKind::kInt),
+                                    optional("layout", AttrKind::kInt)};
   out.insert(out.end(), more.begin(), more.end());
   return out;
 }
@@ -177,7 +184,8 @@ void infer_recurrent(InferContext& c, const RecurrentForm& form) {
   const DType dtype = check_float(c, 0);
   for (int i : {1, 2, 3, 5, 6, 7}) check_same_dtype_pair(c, 0, i);
   if (c.has_input(4))
-    check_tensor(c, 4, [](DType t) { return t == DType::kI32; }, "int32");
+    check_tensor(
+        c, 4, [](DType t) { return t == DType::kI32; }, "int32");
   const Setup setup = setup_of(c, form);
   const Dim directions(setup.directions);
   for (int i : {0, 1, 2, 5, 6}) check_rank(c, i, 3);
@@ -185,7 +193,8 @@ void infer_recurrent(InferContext& c, const RecurrentForm& form) {
   check_rank(c, 4, 1);
   const int64_t hidden_size = c.attributes().integer("hidden_size", 0);
   if (hidden_size < 0 || hidden_size > INT32_MAX)
-    c.fail(concat("hidden_size: expected a positive size, got ", hidden_size), ErrorCode::kInvalidModel);
+    c.fail(concat("hidden_size: expected a positive size, got ", hidden_size),
+           ErrorCode::kInvalidModel);
   Dim hidden(hidden_size);
   if (hidden_size == 0) hidden = c.has_rank(2) ? c.shape(2)[2] : c.fresh_dim();
   const Dim steps = c.has_rank(0) ? c.shape(0)[setup.batch_first ? 1 : 0] : c.fresh_dim();
@@ -195,7 +204,8 @@ void infer_recurrent(InferContext& c, const RecurrentForm& form) {
   check_shape(c, 2, {directions, rows, hidden});
   check_shape(c, 3, {directions, rows * 2});
   check_shape(c, 4, {batch});
-  const Shape state = setup.batch_first ? Shape{batch, directions, hidden} : Shape{directions, batch, hidden};
+  const Shape state =
+      setup.batch_first ? Shape{batch, directions, hidden} : Shape{directions, batch, hidden};
   check_shape(c, 5, state);
   if (form.has_cell) {
     check_shape(c, 6, state);
@@ -217,13 +227,16 @@ void run_direction(KernelContext& c, const Setup& setup, const Sizes& sizes, int
   const bool reversed = index == 1 || setup.first_reversed;
   const std::vector<double> weights =
       transposed_slice(c.input(1), index * rows * sizes.inputs, rows, sizes.inputs);
-  auto state_row = [&](int64_t b) { return (setup.batch_first ? b * directions + index : index * sizes.batch + b) * h; };
+  auto state_row = [&](int64_t b) {
+    return (setup.batch_first ? b * directions + index : index * sizes.batch + b) * h;
+  };
   RecurrentState state;
   state.hidden.assign(static_cast<size_t>(sizes.batch * h), 0);
   state.cell = state.hidden;
   for (int64_t b = 0; b < sizes.batch; ++b) {
     if (c.has_input(5)) load<double>(c.input(5), state_row(b), h, state.hidden.data() + b * h);
-    if (form.has_cell && c.has_input(6)) load<double>(c.input(6), state_row(b), h, state.cell.data() + b * h);
+    if (form.has_cell && c.has_input(6))
+      load<double>(c.input(6), state_row(b), h, state.cell.data() + b * h);
   }
   std::vector<double> x(static_cast<size_t>(sizes.batch * sizes.inputs));
   std::vector<double> product(static_cast<size_t>(sizes.batch * rows));
@@ -235,8 +248,8 @@ void run_direction(KernelContext& c, const Setup& setup, const Sizes& sizes, int
       return reversed && s < length ? length - 1 - s : s;
     };
     for (int64_t b = 0; b < sizes.batch; ++b)
-      load<double>(c.input(0), sizes.x_row(setup.batch_first, time(b), b) * sizes.inputs, sizes.inputs,
-                   x.data() + b * sizes.inputs);
+      load<double>(c.input(0), sizes.x_row(setup.batch_first, time(b), b) * sizes.inputs,
+                   sizes.inputs, x.data() + b * sizes.inputs);
     multiply(sizes.batch, rows, sizes.inputs, x.data(), weights.data(), product.data());
     const RecurrentState before = state;
     step(d, product, state);
@@ -254,7 +267,8 @@ void run_direction(KernelContext& c, const Setup& setup, const Sizes& sizes, int
   }
   for (int64_t b = 0; b < sizes.batch; ++b) {
     if (c.wants_output(1)) store<double>(c.output(1), state_row(b), h, state.hidden.data() + b * h);
-    if (form.has_cell && c.wants_output(2)) store<double>(c.output(2), state_row(b), h, state.cell.data() + b * h);
+    if (form.has_cell && c.wants_output(2))
+      store<double>(c.output(2), state_row(b), h, state.cell.data() + b * h);
   }
 }
 
@@ -270,7 +284,8 @@ void run_recurrent(KernelContext& c, const RecurrentForm& form, const RecurrentS
   checked_mul(checked_mul(sizes.batch, sizes.hidden, "state"), form.gates * 8, "state");
   const std::vector<int64_t> lengths = sequence_lengths(c, sizes);
   for (int index = 0; index < setup.directions; ++index)
-    run_direction(c, setup, sizes, index, direction_of(c, form, setup, sizes, index), form, lengths, step);
+    run_direction(c, setup, sizes, index, direction_of(c, form, setup, sizes, index), form, lengths,
+                  step);
 }
 
 }  // namespace planish

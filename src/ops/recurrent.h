@@ -29,7 +29,7 @@ struct Activation {
 struct RecurrentDirection {
   int64_t batch;
   int64_t hidden;
-  double clip;                      // infinity: none
+  double clip;  // infinity: none
   std::span<const Activation> activations;
   std::vector<double> recurrence;   // [hidden][gates * hidden], R transposed
   std::vector<double> input_bias;   // [gates * hidden]
@@ -46,8 +46,8 @@ struct RecurrentState {
 };
 
 // Advances `state` by one step; `x` is X_t * W^T, [batch][gates * hidden], without biases.
-using RecurrentStep =
-    std::function<void(const RecurrentDirection& d, const std::vector<double>& x, RecurrentState& state)>;
+using RecurrentStep = std::function<void(const RecurrentDirection& d, const std::vector<double>& x,
+                                         RecurrentState& state)>;
 
 std::vector<AttributeSpec> recurrent_attributes(std::vector<AttributeSpec> more);
 void infer_recurrent(InferContext& c, const RecurrentForm& form);

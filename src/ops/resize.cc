@@ -120,7 +120,8 @@ Dim scaled_dim(InferContext& c, const Dim& size, double scale) {
 }
 
 // One scale for all axes, which keeps the aspect ratio within `sizes`.
-double common_scale(Aspect aspect, const std::vector<int64_t>& sizes, const std::vector<int64_t>& dims) {
+double common_scale(Aspect aspect, const std::vector<int64_t>& sizes,
+                    const std::vector<int64_t>& dims) {
   double scale = aspect == Aspect::kNotLarger ? HUGE_VAL : 0;
   for (size_t i = 0; i < sizes.size(); ++i) {
     const double own = static_cast<double>(sizes[i]) / static_cast<double>(dims[i]);
@@ -136,7 +137,8 @@ bool is_given(const InferContext& c, int i) {
 bool is_given(const KernelContext& c, int i) { return c.has_input(i) && c.input(i).count() != 0; }
 
 void apply_scales(InferContext& c, const std::vector<int>& axes, Shape& out) {
-  if (known_length(c, 2).value_or(static_cast<int64_t>(axes.size())) != static_cast<int64_t>(axes.size()))
+  if (known_length(c, 2).value_or(static_cast<int64_t>(axes.size())) !=
+      static_cast<int64_t>(axes.size()))
     c.fail(concat("scales: expected ", axes.size(), " values, got ", *known_length(c, 2)));
   const Tensor* scales = c.constant(2);
   for (size_t i = 0; i < axes.size(); ++i) {
@@ -146,13 +148,16 @@ void apply_scales(InferContext& c, const std::vector<int>& axes, Shape& out) {
       continue;
     }
     const auto scale = element<double>(*scales, static_cast<int64_t>(i));
-    if (!(scale > 0) || std::isinf(scale)) c.fail(concat("scales: expected positive values, got ", scale));
+    if (!(scale > 0) || std::isinf(scale))
+      c.fail(concat("scales: expected positive values, got ", scale));
     dim = scaled_dim(c, dim, scale);
   }
 }
 
-void apply_sizes(InferContext& c, const ResizeOptions& o, const std::vector<int>& axes, Shape& out) {
-  if (known_length(c, 3).value_or(static_cast<int64_t>(axes.size())) != static_cast<int64_t>(axes.size()))
+void apply_sizes(InferContext& c, const ResizeOptions& o, const std::vector<int>& axes,
+                 Shape& out) {
+  if (known_length(c, 3).value_or(static_cast<int64_t>(axes.size())) !=
+      static_cast<int64_t>(axes.size()))
     c.fail(concat("sizes: expected ", axes.size(), " values, got ", *known_length(c, 3)));
   const auto sizes = c.contents(3);
   std::vector<int64_t> wanted, dims;
@@ -167,7 +172,8 @@ void apply_sizes(InferContext& c, const ResizeOptions& o, const std::vector<int>
   }
   if (o.aspect == Aspect::kStretch) return;
   const bool known = wanted.size() == axes.size() && dims.size() == axes.size();
-  if (known && std::count(dims.begin(), dims.end(), 0) != 0) c.fail("an empty axis has no aspect ratio");
+  if (known && std::count(dims.begin(), dims.end(), 0) != 0)
+    c.fail("an empty axis has no aspect ratio");
   const double scale = known ? common_scale(o.aspect, wanted, dims) : 0;
   for (size_t i = 0; i < axes.size(); ++i) {
     const double size = known ? scale * static_cast<double>(dims[i]) + 0.5 : 0;
@@ -180,7 +186,9 @@ void infer_resize(InferContext& c) {
   const DType dtype = check_tensor(c, 0);
   const ResizeOptions o = resize_options(c);
   if (is_given(c, 1)) check_rank(c, 1, 1);
-  if (c.has_input(2)) check_tensor(c, 2, [](DType t) { return t == DType::kF32; }, "float32");
+  if (c.has_input(2))
+    check_tensor(
+        c, 2, [](DType t) { return t == DType::kF32; }, "float32");
   if (c.has_input(3)) check_tensor(c, 3, is_i64, "int64");
   check_rank(c, 2, 1);
   check_rank(c, 3, 1);
@@ -351,13 +359,14 @@ Tensor sample_nearest(const ResizeOptions& o, const ResizeAxis& a, const Tensor&
   const int64_t inner = inner_count(dims, a.axis), outer = outer_count(dims, a.axis);
   for (int64_t n = 0; n < outer; ++n)
     for (int64_t i = 0; i < a.output; ++i)
-      if (f.is_outside[static_cast<size_t>(i)]) fill_run(out, (n * a.output + i) * inner, inner, value, 0);
+      if (f.is_outside[static_cast<size_t>(i)])
+        fill_run(out, (n * a.output + i) * inner, inner, value, 0);
   return out;
 }
 
 template <class T>
-std::vector<T> sample_weighted(const ResizeOptions& o, const ResizeAxis& a, const std::vector<T>& in,
-                               Dims& dims) {
+std::vector<T> sample_weighted(const ResizeOptions& o, const ResizeAxis& a,
+                               const std::vector<T>& in, Dims& dims) {
   const Filter f = make_filter(o, a);
   const int64_t inner = inner_count(dims, a.axis), outer = outer_count(dims, a.axis);
   dims[static_cast<size_t>(a.axis)] = a.output;
@@ -404,22 +413,22 @@ void run_resize(KernelContext& c) {
   store_saturated(out, 0, out.count(), values.data());
 }
 
-const RegisterOp kResize({.name = "Resize",
-                          .attributes = {optional("antialias", AttrKind::kInt),
-                                         optional("axes", AttrKind::kInts),
-                                         optional("coordinate_transformation_mode", AttrKind::kString),
-                                         optional("cubic_coeff_a", AttrKind::kFloat),
-                                         optional("exclude_outside", AttrKind::kInt),
-                                         optional("extrapolation_value", AttrKind::kFloat),
-                                         optional("keep_aspect_ratio_policy", AttrKind::kString),
-                                         optional("mode", AttrKind::kString),
-                                         optional("nearest_mode", AttrKind::kString)},
-                          .inputs = {1, 4},
-                          .outputs = {1, 1},
-                          .infer = infer_resize,
-                          .run = run_resize,
-                          .tolerance = {1e-5},
-                          .source = "https://onnx.ai/onnx/operators/onnx__Resize.html"});
+const RegisterOp kResize(
+    {.name = "Resize",
+     .attributes = {optional("antialias", AttrKind::kInt), optional("axes", AttrKind::kInts),
+                    optional("coordinate_transformation_mode", AttrKind::kString),
+                    optional("cubic_coeff_a", AttrKind::kFloat),
+                    optional("exclude_outside", AttrKind::kInt),
+                    optional("extrapolation_value", AttrKind::kFloat),
+                    optional("keep_aspect_ratio_policy", AttrKind::kString),
+                    optional("mode", AttrKind::kString),
+                    optional("nearest_mode", AttrKind::kString)},
+     .inputs = {1, 4},
+     .outputs = {1, 1},
+     .infer = infer_resize,
+     .run = run_resize,
+     .tolerance = {1e-5},
+     .source = "https://onnx.ai/onnx/operators/onnx__Resize.html"});
 
 }  // namespace
 }  // namespace planish

@@ -14,15 +14,17 @@ const RecurrentForm& rnn_form() {
 void infer_rnn(InferContext& c) { infer_recurrent(c, rnn_form()); }
 
 void run_rnn(KernelContext& c) {
-  run_recurrent(c, rnn_form(), [](const RecurrentDirection& d, const std::vector<double>& x,
-                                  RecurrentState& state) {
-    std::vector<double> product(x.size());
-    multiply(d.batch, d.hidden, d.hidden, state.hidden.data(), d.recurrence.data(), product.data());
-    for (size_t i = 0; i < x.size(); ++i) {
-      const size_t j = i % static_cast<size_t>(d.hidden);
-      state.hidden[i] = d.activate(0, x[i] + product[i] + d.input_bias[j] + d.hidden_bias[j]);
-    }
-  });
+  run_recurrent(
+      c, rnn_form(),
+      [](const RecurrentDirection& d, const std::vector<double>& x, RecurrentState& state) {
+        std::vector<double> product(x.size());
+        multiply(d.batch, d.hidden, d.hidden, state.hidden.data(), d.recurrence.data(),
+                 product.data());
+        for (size_t i = 0; i < x.size(); ++i) {
+          const size_t j = i % static_cast<size_t>(d.hidden);
+          state.hidden[i] = d.activate(0, x[i] + product[i] + d.input_bias[j] + d.hidden_bias[j]);
+        }
+      });
 }
 
 const RegisterOp kRnn({.name = "RNN",

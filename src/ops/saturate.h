@@ -21,7 +21,8 @@ inline IntegerLimits integer_limits(DType type) {
   const int bits = dtype_bits(type);
   if (dtype_class(type) == DTypeClass::kUnsigned)
     return {0, bits == 64 ? 0x1.fffffffffffffp63 : std::ldexp(1, bits) - 1};
-  return {-std::ldexp(1, bits - 1), bits == 64 ? 0x1.fffffffffffffp62 : std::ldexp(1, bits - 1) - 1};
+  return {-std::ldexp(1, bits - 1),
+          bits == 64 ? 0x1.fffffffffffffp62 : std::ldexp(1, bits - 1) - 1};
 }
 
 // Rounds half to even and clamps; NaN becomes zero.

@@ -12,12 +12,11 @@ namespace {
 
 constexpr int64_t kMaxExtent = int64_t{1} << 40;  // of a stride, dilation, pad or kernel
 
-std::string read_list(const Attributes& attributes, const char* name, size_t count, int64_t fallback,
-                      int64_t least, std::vector<int64_t>* out) {
+std::string read_list(const Attributes& attributes, const char* name, size_t count,
+                      int64_t fallback, int64_t least, std::vector<int64_t>* out) {
   *out = attributes.integers(name, std::vector<int64_t>());
   if (out->empty()) out->assign(count, fallback);
-  if (out->size() != count)
-    return concat(name, ": expected ", count, " values, got ", out->size());
+  if (out->size() != count) return concat(name, ": expected ", count, " values, got ", out->size());
   for (int64_t v : *out)
     if (v < least || v > kMaxExtent)
       return concat(name, ": expected values from ", least, " to ", kMaxExtent, ", got ", v);
@@ -42,9 +41,11 @@ void WindowPlan::place(const std::vector<int64_t>& position, Taps& taps) const {
     const WindowAxis& axis = axes[a];
     const int64_t start = position[a] * axis.stride - axis.begin;
     taps.start_[a] = start;
-    taps.first_[a] = start >= 0 ? 0 : std::min(axis.kernel, (-start + axis.dilation - 1) / axis.dilation);
+    taps.first_[a] =
+        start >= 0 ? 0 : std::min(axis.kernel, (-start + axis.dilation - 1) / axis.dilation);
     const int64_t room = axis.input - start;  // coordinates before the end of the input
-    taps.last_[a] = room <= 0 ? 0 : std::min(axis.kernel, (room + axis.dilation - 1) / axis.dilation);
+    taps.last_[a] =
+        room <= 0 ? 0 : std::min(axis.kernel, (room + axis.dilation - 1) / axis.dilation);
   }
 }
 
@@ -79,13 +80,17 @@ WindowPlan Window::plan(std::span<const int64_t> input, std::span<const int64_t>
                         std::span<const int64_t> output) const {
   WindowPlan plan;
   for (size_t a = 0; a < strides.size(); ++a) {
-    WindowAxis axis{.input = input[a], .kernel = kernel[a], .output = output[a],
-                    .stride = strides[a], .dilation = dilations[a]};
+    WindowAxis axis{.input = input[a],
+                    .kernel = kernel[a],
+                    .output = output[a],
+                    .stride = strides[a],
+                    .dilation = dilations[a]};
     if (auto_pad == AutoPad::kNotSet) {
       axis.begin = begins[a];
       axis.end = ends[a];
     } else if (auto_pad != AutoPad::kValid) {
-      const int64_t extent = checked_add(checked_mul(axis.kernel - 1, axis.dilation, "window"), 1, "window");
+      const int64_t extent =
+          checked_add(checked_mul(axis.kernel - 1, axis.dilation, "window"), 1, "window");
       const int64_t reach =
           checked_add(checked_mul(axis.output - 1, axis.stride, "window"), extent, "window");
       const int64_t total = std::max<int64_t>(0, reach - axis.input);
@@ -138,7 +143,8 @@ Shape window_outputs(const InferContext& c, const Window& window, const Shape& i
     if (kernel[a].is_constant() && (kernel[a].value() < 1 || kernel[a].value() > kMaxExtent))
       c.fail(concat("kernel, axis ", a, ": expected at least 1, got ", kernel[a].value()));
     Dim result = window.output_size(a, size, kernel[a]);
-    const bool is_same = window.auto_pad == AutoPad::kSameUpper || window.auto_pad == AutoPad::kSameLower;
+    const bool is_same =
+        window.auto_pad == AutoPad::kSameUpper || window.auto_pad == AutoPad::kSameLower;
     if (size.is_constant() && kernel[a].is_constant() && size.value() != 0 && !is_same) {
       const Dim extent = (kernel[a] - 1) * window.dilations[a] + 1;
       const bool padded = window.auto_pad == AutoPad::kNotSet;

@@ -70,8 +70,8 @@ class WindowPlan {
   void for_each_output(F&& f) const {
     for_each_output(0, output_count(), std::forward<F>(f));
   }
-  // Kernel positions of output position `out` that lie inside the padded input (not beyond it, where
-  // ceil_mode may reach).
+  // Kernel positions of output position `out` that lie inside the padded input (not beyond it,
+  // where ceil_mode may reach).
   int64_t padded_taps(int64_t out) const;
 
  private:
@@ -131,7 +131,8 @@ void Taps::for_each(F&& f) const {
     }
     kernel *= inner.kernel;
     input = input * inner.input + start_[n - 1];
-    for (int64_t k = first_[n - 1]; k < last_[n - 1]; ++k) f(kernel + k, input + k * inner.dilation);
+    for (int64_t k = first_[n - 1]; k < last_[n - 1]; ++k)
+      f(kernel + k, input + k * inner.dilation);
     size_t a = n - 1;
     while (a > 0) {
       --a;
