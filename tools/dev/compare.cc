@@ -18,7 +18,8 @@ bool is_close(double expected, double got, const Closeness& c) {
   return std::abs(expected - got) <= c.absolute + c.relative * std::abs(expected);
 }
 
-bool is_close(const std::complex<double>& expected, const std::complex<double>& got, const Closeness& c) {
+bool is_close(const std::complex<double>& expected, const std::complex<double>& got,
+              const Closeness& c) {
   return std::abs(expected - got) <= c.absolute + c.relative * std::abs(expected);
 }
 
@@ -32,23 +33,25 @@ std::string first_difference(const Tensor& expected, const Tensor& got, Same sam
       first = i;
     }
   if (bad == 0) return {};
-  return concat(bad, " of ", x.size(), " elements differ; element ", first, ": expected ", x[first], ", got ",
-                y[first]);
+  return concat(bad, " of ", x.size(), " elements differ; element ", first, ": expected ", x[first],
+                ", got ", y[first]);
 }
 
 std::string tensor_difference(const Tensor& expected, const Tensor& got, const Closeness& c) {
   if (expected.dtype() != got.dtype() || expected.dims() != got.dims())
-    return concat("expected ", dtype_name(expected.dtype()), " ", dims_to_string(expected.dims()), ", got ",
-                  dtype_name(got.dtype()), " ", dims_to_string(got.dims()));
+    return concat("expected ", dtype_name(expected.dtype()), " ", dims_to_string(expected.dims()),
+                  ", got ", dtype_name(got.dtype()), " ", dims_to_string(got.dims()));
   if (expected.dtype() == DType::kString) {
     const auto &x = expected.string_values(), &y = got.string_values();
     for (size_t i = 0; i < x.size(); ++i)
-      if (x[i] != y[i]) return concat("element ", i, ": expected \"", x[i], "\", got \"", y[i], "\"");
+      if (x[i] != y[i])
+        return concat("element ", i, ": expected \"", x[i], "\", got \"", y[i], "\"");
     return {};
   }
   auto close = [&c](const auto& a, const auto& b) { return is_close(a, b, c); };
   auto equal = [](const auto& a, const auto& b) { return a == b; };
-  if (is_complex(expected.dtype())) return first_difference<std::complex<double>>(expected, got, close);
+  if (is_complex(expected.dtype()))
+    return first_difference<std::complex<double>>(expected, got, close);
   if (is_float(expected.dtype())) return first_difference<double>(expected, got, close);
   if (expected.dtype() == DType::kU64) return first_difference<uint64_t>(expected, got, equal);
   return first_difference<int64_t>(expected, got, equal);

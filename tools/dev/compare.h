@@ -13,8 +13,9 @@ struct Closeness {
   double absolute = 1e-7;
 };
 
-// Empty if they agree, else what differs first. Dtypes and dims must be the same; floating-point elements
-// may differ by absolute + relative * |expected|, NaN equals NaN; everything else must be equal.
+// Empty if they agree, else what differs first. Dtypes and dims must be the same; floating-point
+// elements may differ by absolute + relative * |expected|, NaN equals NaN; everything else must be
+// equal.
 std::string difference(const Datum& expected, const Datum& got, const Closeness& closeness);
 
 }  // namespace planish::dev

@@ -18,7 +18,8 @@ std::map<std::string, Verb>& verbs() {
 
 int print_usage() {
   std::fprintf(stderr, "usage: planish_dev VERB ...\n");
-  for (const auto& [name, verb] : verbs()) std::fprintf(stderr, "  %-10s %s\n", name.c_str(), verb.summary);
+  for (const auto& [name, verb] : verbs())
+    std::fprintf(stderr, "  %-10s %s\n", name.c_str(), verb.summary);
   return 2;
 }
 

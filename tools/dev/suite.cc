@@ -55,15 +55,22 @@ Settings parse(const std::vector<std::string>& arguments) {
       if (i + 1 >= arguments.size()) fail_usage(a + " needs a value");
       return arguments[++i];
     };
-    if (a == "--filter") s.filter = value();
-    else if (a == "--seconds") s.seconds = static_cast<unsigned>(std::stoul(value()));
-    else if (a == "--list") s.list = true;
-    else if (a == "--verbose") s.verbose = true;
-    else if (a.rfind("--", 0) == 0) fail_usage("there is no option " + a);
-    else s.folders.push_back(a);
+    if (a == "--filter")
+      s.filter = value();
+    else if (a == "--seconds")
+      s.seconds = static_cast<unsigned>(std::stoul(value()));
+    else if (a == "--list")
+      s.list = true;
+    else if (a == "--verbose")
+      s.verbose = true;
+    else if (a.rfind("--", 0) == 0)
+      fail_usage("there is no option " + a);
+    else
+      s.folders.push_back(a);
   }
   if (s.folders.empty())
-    fail_usage("usage: planish_dev suite [--filter GLOB] [--list] [--verbose] [--seconds N] DIR...");
+    fail_usage(
+        "usage: planish_dev suite [--filter GLOB] [--list] [--verbose] [--seconds N] DIR...");
   return s;
 }
 
@@ -87,8 +94,11 @@ std::vector<Case> find_cases(const Settings& settings) {
           add_light(path, cases);
       }
   }
-  std::erase_if(cases, [&](const Case& c) { return fnmatch(settings.filter.c_str(), c.name.c_str(), 0) != 0; });
-  std::sort(cases.begin(), cases.end(), [](const Case& a, const Case& b) { return a.name < b.name; });
+  std::erase_if(cases, [&](const Case& c) {
+    return fnmatch(settings.filter.c_str(), c.name.c_str(), 0) != 0;
+  });
+  std::sort(cases.begin(), cases.end(),
+            [](const Case& a, const Case& b) { return a.name < b.name; });
   return cases;
 }
 
@@ -102,7 +112,8 @@ std::vector<Datum> read_data(const fs::path& folder, const char* stem,
   }
 }
 
-// What ONNX's own runner feeds the models that come without inputs: 0, 1, 2, ... divided by their number.
+// What ONNX's own runner feeds the models that come without inputs: 0, 1, 2, ... divided by their
+// number.
 std::vector<Datum> make_inputs(const onnx::Signature& signature) {
   std::vector<Datum> out;
   for (const auto& [name, type] : signature.inputs) {
@@ -119,10 +130,12 @@ std::vector<Datum> make_inputs(const onnx::Signature& signature) {
 
 Outcome compare_outputs(const std::vector<Datum>& expected, const std::vector<Datum>& got) {
   if (expected.size() > got.size())
-    return {Verdict::kFailed, "number of outputs", concat("expected ", expected.size(), " outputs, got ", got.size())};
+    return {Verdict::kFailed, "number of outputs",
+            concat("expected ", expected.size(), " outputs, got ", got.size())};
   for (size_t i = 0; i < expected.size(); ++i) {
     const std::string found = difference(expected[i], got[i], {});
-    if (!found.empty()) return {Verdict::kFailed, "wrong output", concat("output ", i, ": ", found)};
+    if (!found.empty())
+      return {Verdict::kFailed, "wrong output", concat("output ", i, ": ", found)};
   }
   return {};
 }
@@ -137,7 +150,8 @@ Outcome run_model(const Case& c) {
   }
   for (int set = 0;; ++set) {
     const fs::path data = c.folder / concat("test_data_set_", set);
-    if (!fs::exists(data)) return set == 0 ? Outcome{Verdict::kFailed, "no data", "there is no test data"} : Outcome{};
+    if (!fs::exists(data))
+      return set == 0 ? Outcome{Verdict::kFailed, "no data", "there is no test data"} : Outcome{};
     RunBudget budget;
     const auto got = ref::interpret(*graph, read_data(data, "input", signature.inputs), budget);
     const Outcome outcome = compare_outputs(read_data(data, "output", signature.outputs), got);
@@ -155,7 +169,8 @@ Outcome run_caught(const Case& c) {
   try {
     return run_model(c);
   } catch (const Error& e) {
-    if (e.code() == ErrorCode::kUnsupported) return {Verdict::kRefused, last_clause(e.what()), e.what()};
+    if (e.code() == ErrorCode::kUnsupported)
+      return {Verdict::kRefused, last_clause(e.what()), e.what()};
     return {Verdict::kFailed, e.code_name(), concat(e.code_name(), ": ", e.what())};
   } catch (const std::exception& e) {
     return {Verdict::kFailed, "exception", e.what()};
@@ -183,13 +198,15 @@ Outcome run_apart(const Case& c, unsigned seconds) {
   close(ends[1]);
   std::string text;
   char buffer[4096];
-  for (ssize_t n; (n = read(ends[0], buffer, sizeof(buffer))) > 0;) text.append(buffer, static_cast<size_t>(n));
+  for (ssize_t n; (n = read(ends[0], buffer, sizeof(buffer))) > 0;)
+    text.append(buffer, static_cast<size_t>(n));
   close(ends[0]);
   int status = 0;
   waitpid(child, &status, 0);
   if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
     return {Verdict::kFailed, "time", concat("still running after ", seconds, " s")};
-  if (WIFSIGNALED(status)) return {Verdict::kFailed, "crash", concat("crashed: ", strsignal(WTERMSIG(status)))};
+  if (WIFSIGNALED(status))
+    return {Verdict::kFailed, "crash", concat("crashed: ", strsignal(WTERMSIG(status)))};
   const size_t cut = text.find('\0');
   if (cut == std::string::npos) return {Verdict::kFailed, "crash", "ended without a result"};
   return {static_cast<Verdict>(text[0]), text.substr(1, cut - 1), text.substr(cut + 1)};
@@ -208,8 +225,10 @@ int run_suite(const std::vector<std::string>& arguments) {
     const Outcome o = run_apart(c, settings.seconds);
     ++count[o.verdict];
     if (o.verdict != Verdict::kPassed) ++reasons[o.verdict][o.reason];
-    if (o.verdict == Verdict::kFailed) std::printf("FAILED  %s: %s\n", c.name.c_str(), o.detail.c_str());
-    if (settings.verbose && o.verdict == Verdict::kPassed) std::printf("passed  %s\n", c.name.c_str());
+    if (o.verdict == Verdict::kFailed)
+      std::printf("FAILED  %s: %s\n", c.name.c_str(), o.detail.c_str());
+    if (settings.verbose && o.verdict == Verdict::kPassed)
+      std::printf("passed  %s\n", c.name.c_str());
     if (settings.verbose && o.verdict == Verdict::kRefused)
       std::printf("refused %s: %s\n", c.name.c_str(), o.reason.c_str());
     std::fflush(stdout);
@@ -227,7 +246,8 @@ int run_suite(const std::vector<std::string>& arguments) {
   return count[Verdict::kFailed] == 0 ? 0 : 1;
 }
 
-const RegisterVerb kSuite({"suite", "runs ONNX backend test folders: passed, failed, refused", run_suite});
+const RegisterVerb kSuite({"suite", "runs ONNX backend test folders: passed, failed, refused",
+                           run_suite});
 
 }  // namespace
 }  // namespace planish::dev

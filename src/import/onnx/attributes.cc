@@ -15,7 +15,9 @@ Proto::AttributeType attribute_type(const Proto& proto, const std::string& what)
   if (proto.has_type() && proto.type() != Proto::UNDEFINED) return proto.type();
   // A number that the schema lacks is kept among the unknown fields, under the tag of `type`.
   const bool is_unknown = proto.unknown_fields().find("\xA0\x01") != std::string::npos;
-  if (is_unknown) throw Error(ErrorCode::kInvalidModel, concat(what, ": the attribute's type is not one of ONNX's"));
+  if (is_unknown)
+    throw Error(ErrorCode::kInvalidModel,
+                concat(what, ": the attribute's type is not one of ONNX's"));
   if (proto.has_f()) return Proto::FLOAT;
   if (proto.has_i()) return Proto::INT;
   if (proto.has_s()) return Proto::STRING;
@@ -44,7 +46,8 @@ Attribute to_attribute(Proto& proto, const std::string& what, TensorReader& tens
     }
     case Proto::FLOATS: return std::vector<double>(proto.floats().begin(), proto.floats().end());
     case Proto::INTS: return std::vector<int64_t>(proto.ints().begin(), proto.ints().end());
-    case Proto::STRINGS: return std::vector<std::string>(proto.strings().begin(), proto.strings().end());
+    case Proto::STRINGS:
+      return std::vector<std::string>(proto.strings().begin(), proto.strings().end());
     case Proto::TENSORS: {
       std::vector<Tensor> out;
       for (auto& t : *proto.mutable_tensors()) out.push_back(tensors.read(t, what));

@@ -5,8 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/file.h"
 #include "base/str.h"
-#include "import/onnx/mapped_file.h"
 #include "import/onnx/tensors.h"
 #include "planish/error.h"
 
@@ -62,7 +62,8 @@ class FieldReader {
     return out;
   }
   [[noreturn]] void fail() const {
-    throw Error(ErrorCode::kInvalidModel, concat(what_, ": the bytes are damaged or something else"));
+    throw Error(ErrorCode::kInvalidModel,
+                concat(what_, ": the bytes are damaged or something else"));
   }
 
   Bytes rest_;
@@ -78,7 +79,8 @@ Datum parse_tensor_datum(Bytes bytes, const std::string& what) {
 
 Datum parse_message(Bytes bytes, Element kind, const std::string& what, int depth);
 
-// Fields 3 to 7 of a SequenceProto and an OptionalProto hold the five kinds of elements in this order.
+// Fields 3 to 7 of a SequenceProto and an OptionalProto hold the five kinds of elements in this
+// order.
 Element sequence_field(uint32_t number) {
   return number >= 3 && number <= 7 ? static_cast<Element>(number - 2) : Element::kUndefined;
 }
@@ -103,8 +105,10 @@ Datum parse_optional(Bytes bytes, const std::string& what, int depth) {
 
 // The items of a map's values: tensors of one element each, or one tensor of them all.
 Tensor join_values(const Sequence& items, int64_t count, const std::string& what) {
-  if (items.size() == 1 && items[0].tensor().count() == count) return items[0].tensor().reshaped({count});
-  throw Error(ErrorCode::kUnsupported, concat(what, ": expected the values of a map as one tensor of ", count));
+  if (items.size() == 1 && items[0].tensor().count() == count)
+    return items[0].tensor().reshaped({count});
+  throw Error(ErrorCode::kUnsupported,
+              concat(what, ": expected the values of a map as one tensor of ", count));
 }
 
 Datum parse_map(Bytes bytes, const std::string& what, int depth) {
@@ -119,11 +123,13 @@ Datum parse_map(Bytes bytes, const std::string& what, int depth) {
         numbers.push_back(static_cast<int64_t>(packed.varint()));
     if (field.number == 4 && field.bytes)
       texts.emplace_back(reinterpret_cast<const char*>(field.bytes->data()), field.bytes->size());
-    if (field.number == 5 && field.bytes) items = parse_sequence(*field.bytes, what, depth + 1).items();
+    if (field.number == 5 && field.bytes)
+      items = parse_sequence(*field.bytes, what, depth + 1).items();
   }
   const auto count = static_cast<int64_t>(std::max(numbers.size(), texts.size()));
   MapDatum map;
-  map.keys = texts.empty() ? Tensor::vector_i64(numbers) : Tensor::strings({count}, std::move(texts));
+  map.keys =
+      texts.empty() ? Tensor::vector_i64(numbers) : Tensor::strings({count}, std::move(texts));
   map.values = join_values(items, count, what);
   Datum out;
   out.held = std::make_shared<const MapDatum>(std::move(map));
@@ -132,7 +138,8 @@ Datum parse_map(Bytes bytes, const std::string& what, int depth) {
 
 Datum parse_message(Bytes bytes, Element kind, const std::string& what, int depth) {
   if (depth > kMostNesting)
-    throw Error(ErrorCode::kBudgetExceeded, concat(what, ": values nest more than ", kMostNesting, " deep"));
+    throw Error(ErrorCode::kBudgetExceeded,
+                concat(what, ": values nest more than ", kMostNesting, " deep"));
   switch (kind) {
     case Element::kSequence: return parse_sequence(bytes, what, depth);
     case Element::kMap: return parse_map(bytes, what, depth);
@@ -159,7 +166,7 @@ Datum parse_datum(std::span<const std::byte> bytes, const Type& type, const std:
 }
 
 Datum read_datum(const std::string& path, const Type& type) {
-  return parse_datum(MappedFile::open(path)->bytes(), type, concat("\"", path, "\""));
+  return parse_datum(load_file(path).bytes, type, concat("\"", path, "\""));
 }
 
 }  // namespace planish::onnx

@@ -14,7 +14,8 @@ namespace planish::onnx {
 
 // The message to expect follows from `type` (a tensor if it is unknown). Throws kInvalidModel,
 // kUnsupported for sparse tensors.
-PLANISH_API Datum parse_datum(std::span<const std::byte> bytes, const Type& type, const std::string& what);
+PLANISH_API Datum parse_datum(std::span<const std::byte> bytes, const Type& type,
+                              const std::string& what);
 // Throws kFileError too.
 PLANISH_API Datum read_datum(const std::string& path, const Type& type);
 

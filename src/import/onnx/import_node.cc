@@ -18,7 +18,8 @@ constexpr int kMostCalls = 32;  // functions within functions
 // A node of the model while its importer runs.
 class ImportedNode final : public NodeContext {
  public:
-  ImportedNode(ModelImporter& importer, pb::NodeProto& proto, Scope& scope, std::string domain, int64_t opset)
+  ImportedNode(ModelImporter& importer, pb::NodeProto& proto, Scope& scope, std::string domain,
+               int64_t opset)
       : importer_(importer), proto_(proto), scope_(scope) {
     name_ = scope.frame->prefix + node_name(proto);
     op_ = proto.op_type();
@@ -90,7 +91,8 @@ class ImportedNode final : public NodeContext {
     std::vector<std::string> subgraphs;
     if (is_own)
       for (const auto& [name, graph] : subgraphs_) subgraphs.push_back(name);
-    check_node(*def, name_, options.attributes, subgraphs, static_cast<int>(inputs.size()), outputs);
+    check_node(*def, name_, options.attributes, subgraphs, static_cast<int>(inputs.size()),
+               outputs);
     ir::Node* node = scope_.graph->add_node(op, std::move(inputs), outputs, std::move(options));
     node->add_origins({name_});
     for (const ir::Value* out : node->outputs()) mine_.insert(out);
@@ -142,20 +144,24 @@ void ModelImporter::import_node(pb::NodeProto& node, Scope& scope) {
       if (refusals_.size() == refusals) refuse(node, scope, e.what());
     } else {
       const std::string where = concat(node.op_type(), " node \"", name, "\": ");
-      const bool says_node = !e.node().empty() || std::string_view(e.what()).find(name) != std::string_view::npos;
-      throw Error(e.code(), says_node ? e.what() : where + e.what(), e.node().empty() ? name : e.node(), e.hint());
+      const bool says_node =
+          !e.node().empty() || std::string_view(e.what()).find(name) != std::string_view::npos;
+      throw Error(e.code(), says_node ? e.what() : where + e.what(),
+                  e.node().empty() ? name : e.node(), e.hint());
     }
   }
   if (refusals_.size() != refusals) poison_outputs(node, scope);
 }
 
-void ModelImporter::import_known(pb::NodeProto& node, Scope& scope, const std::string& domain, int64_t opset) {
+void ModelImporter::import_known(pb::NodeProto& node, Scope& scope, const std::string& domain,
+                                 int64_t opset) {
   if (domain.empty() && opset == 0)
     throw Error(ErrorCode::kInvalidModel, "the model imports no opset of ai.onnx");
   const ImportFunction run = find_importer(domain, node.op_type());
   if (run == nullptr)
-    throw Error(ErrorCode::kUnsupported, domain.empty() ? "ONNX has no such op"
-                                                        : "the op's domain has no such op in Planish");
+    throw Error(ErrorCode::kUnsupported, domain.empty()
+                                             ? "ONNX has no such op"
+                                             : "the op's domain has no such op in Planish");
   ImportedNode context(*this, node, scope, domain, opset);
   if (!context.read_inputs()) {
     check_is_known(node, scope);
@@ -175,7 +181,8 @@ void ModelImporter::check_is_known(const pb::NodeProto& node, const Scope& scope
     for (const auto& inner : attribute.g().node()) check_is_known(inner, scope);
 }
 
-pb::FunctionProto* ModelImporter::find_function(const pb::NodeProto& node, const std::string& domain) const {
+pb::FunctionProto* ModelImporter::find_function(const pb::NodeProto& node,
+                                                const std::string& domain) const {
   const auto it = functions_.find(concat(domain, ":", node.op_type(), ":", node.overload()));
   return it == functions_.end() ? nullptr : it->second;
 }
@@ -183,8 +190,9 @@ pb::FunctionProto* ModelImporter::find_function(const pb::NodeProto& node, const
 pb::AttributeProto* ModelImporter::resolve(pb::AttributeProto& attribute, const Frame& frame) {
   if (attribute.ref_attr_name().empty()) return &attribute;
   if (frame.function == nullptr)
-    throw Error(ErrorCode::kInvalidModel, concat("attribute \"", attribute.name(),
-                                                 "\" refers to a function's attribute outside of a function"));
+    throw Error(ErrorCode::kInvalidModel,
+                concat("attribute \"", attribute.name(),
+                       "\" refers to a function's attribute outside of a function"));
   const auto it = frame.attributes.find(attribute.ref_attr_name());
   return it == frame.attributes.end() ? nullptr : it->second;
 }
@@ -194,38 +202,49 @@ void ModelImporter::call_function(pb::NodeProto& node, pb::FunctionProto& functi
   int depth = 0;
   for (const Frame* f = scope.frame; f != nullptr; f = f->caller) {
     if (++depth > kMostCalls)
-      throw Error(ErrorCode::kBudgetExceeded, concat("functions call each other more than ", kMostCalls, " deep"), name);
+      throw Error(ErrorCode::kBudgetExceeded,
+                  concat("functions call each other more than ", kMostCalls, " deep"), name);
     if (f->function == &function)
-      throw Error(ErrorCode::kInvalidModel, concat("function \"", function.name(), "\" calls itself"), name);
+      throw Error(ErrorCode::kInvalidModel,
+                  concat("function \"", function.name(), "\" calls itself"), name);
   }
   if (node.input_size() > function.input_size() || node.output_size() > function.output_size())
     throw Error(ErrorCode::kInvalidModel,
-                concat("function \"", function.name(), "\": expected at most ", function.input_size(),
-                       " inputs and ", function.output_size(), " outputs, got ", node.input_size(), " and ",
-                       node.output_size()), name);
+                concat("function \"", function.name(), "\": expected at most ",
+                       function.input_size(), " inputs and ", function.output_size(),
+                       " outputs, got ", node.input_size(), " and ", node.output_size()),
+                name);
   Frame frame{.prefix = name + "/", .function = &function, .caller = scope.frame};
-  frame.opsets = read_opsets(function.opset_import(), model_.ir_version(), concat("function \"", function.name(), "\""));
+  frame.opsets = read_opsets(function.opset_import(), model_.ir_version(),
+                             concat("function \"", function.name(), "\""));
   for (const auto& [domain, version] : frame_.opsets) frame.opsets.emplace(domain, version);
-  for (auto& attribute : *function.mutable_attribute_proto()) frame.attributes[attribute.name()] = &attribute;
+  for (auto& attribute : *function.mutable_attribute_proto())
+    frame.attributes[attribute.name()] = &attribute;
   for (auto& attribute : *node.mutable_attribute())
-    if (pb::AttributeProto* value = resolve(attribute, *scope.frame)) frame.attributes[attribute.name()] = value;
+    if (pb::AttributeProto* value = resolve(attribute, *scope.frame))
+      frame.attributes[attribute.name()] = value;
 
   Scope body{.graph = scope.graph, .frame = &frame};
   for (int i = 0; i < function.input_size(); ++i) {
     const bool is_given = i < node.input_size() && !node.input(i).empty();
-    ir::Value* value = is_given ? look_up(scope, node.input(i), concat("node \"", name, "\"")) : nullptr;
+    ir::Value* value =
+        is_given ? look_up(scope, node.input(i), concat("node \"", name, "\"")) : nullptr;
     bind(body, function.input(i), value, "as an input of the function");
   }
   import_nodes(*function.mutable_node(), body, concat("function \"", function.name(), "\""));
   for (int i = 0; i < node.output_size(); ++i) {
     if (node.output(i).empty()) continue;
-    ir::Value* value = look_up(body, function.output(i), concat("the outputs of function \"", function.name(), "\""));
+    ir::Value* value = look_up(body, function.output(i),
+                               concat("the outputs of function \"", function.name(), "\""));
     if (value == nullptr)
       throw Error(ErrorCode::kInvalidModel,
-                  concat("output ", i, " of function \"", function.name(), "\" is an absent input"), name);
+                  concat("output ", i, " of function \"", function.name(), "\" is an absent input"),
+                  name);
     bind(scope, node.output(i), value, concat("by node \"", name, "\""));
-    const bool is_inner = std::string_view(value->name()).substr(0, frame.prefix.size()) == frame.prefix;
-    if (value->graph() == scope.graph && is_inner) scope.graph->rename(value, scope.frame->prefix + node.output(i));
+    const bool is_inner =
+        std::string_view(value->name()).substr(0, frame.prefix.size()) == frame.prefix;
+    if (value->graph() == scope.graph && is_inner)
+      scope.graph->rename(value, scope.frame->prefix + node.output(i));
   }
 }
 

@@ -4,8 +4,8 @@
 #include <set>
 #include <utility>
 
+#include "base/file.h"
 #include "base/str.h"
-#include "import/onnx/mapped_file.h"
 #include "import/onnx/model_importer.h"
 #include "import/onnx/proto.h"
 #include "import/onnx/types.h"
@@ -15,13 +15,13 @@ namespace planish::onnx {
 namespace {
 
 std::unique_ptr<pb::ModelProto> read_model(const std::string& path, const ImportLimits& limits) {
-  const auto file = MappedFile::open(path);
-  return parse_model(file->bytes(), concat("\"", path, "\""), limits);
+  const OwnedBytes file = load_file(path);
+  return parse_model(file.bytes, concat("\"", path, "\""), limits);
 }
 
 std::vector<std::pair<std::string, Type>> describe(
-    const google::protobuf::RepeatedPtrField<pb::ValueInfoProto>& values, const std::set<std::string>& without,
-    DimNames& names) {
+    const google::protobuf::RepeatedPtrField<pb::ValueInfoProto>& values,
+    const std::set<std::string>& without, DimNames& names) {
   std::vector<std::pair<std::string, Type>> out;
   for (const auto& value : values)
     if (without.count(value.name()) == 0)
@@ -38,7 +38,8 @@ std::unique_ptr<ir::Graph> import_file(const std::string& path, const ImportOpti
   return ModelImporter(*model, options, std::move(folder)).run();
 }
 
-std::unique_ptr<ir::Graph> import_bytes(std::span<const std::byte> bytes, const ImportOptions& options) {
+std::unique_ptr<ir::Graph> import_bytes(std::span<const std::byte> bytes,
+                                        const ImportOptions& options) {
   const auto model = parse_model(bytes, "the model", options.limits);
   std::unique_ptr<DataFolder> folder;
   if (options.external_data_folder) folder = DataFolder::trusted(*options.external_data_folder);
@@ -49,7 +50,8 @@ Signature read_signature(const std::string& path, const ImportLimits& limits) {
   const auto model = read_model(path, limits);
   std::set<std::string> constants;
   for (const auto& tensor : model->graph().initializer()) constants.insert(tensor.name());
-  for (const auto& tensor : model->graph().sparse_initializer()) constants.insert(tensor.values().name());
+  for (const auto& tensor : model->graph().sparse_initializer())
+    constants.insert(tensor.values().name());
   DimNames names(model->graph());
   return {.inputs = describe(model->graph().input(), constants, names),
           .outputs = describe(model->graph().output(), {}, names)};

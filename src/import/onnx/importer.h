@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// ONNX models in, imported graphs out: every node carries an op at its newest ONNX meaning (opset 27,
-// ONNX 1.22), whatever opset the model was written for.
+// ONNX models in, imported graphs out: every node carries an op at its newest ONNX meaning (opset
+// 27, ONNX 1.22), whatever opset the model was written for.
 //
 //   auto graph = onnx::import_file("model.onnx", {.shapes = {{"x", {1, 3, 224, 224}}}});
 //
-// Local functions are inlined, initialisers are constants (their bytes are not copied after parsing;
-// external data is mapped), nodes are sorted. value_info is not trusted: types of intermediate
-// values are left to shape inference. Throws planish::Error; all unsupported nodes of a model are
-// reported by one error.
+// Local functions are inlined, initialisers are constants (their bytes are not copied after
+// parsing; external data is mapped), nodes are sorted. value_info is not trusted: types of
+// intermediate values are left to shape inference. Throws planish::Error; all unsupported nodes of
+// a model are reported by one error.
 #pragma once
 
 #include <cstddef>
@@ -29,10 +29,10 @@
 namespace planish::onnx {
 
 struct ImportLimits {
-  int64_t model_bytes = INT32_MAX;               // protobuf's own limit
-  int64_t nodes = int64_t{1} << 20;              // with every use of a function expanded
-  int nesting = 100;                             // of protobuf messages; a subgraph takes three
-  int64_t dense_bytes = int64_t{1} << 30;        // of one sparse tensor made dense
+  int64_t model_bytes = INT32_MAX;         // protobuf's own limit
+  int64_t nodes = int64_t{1} << 20;        // with every use of a function expanded
+  int nesting = 100;                       // of protobuf messages; a subgraph takes three
+  int64_t dense_bytes = int64_t{1} << 30;  // of one sparse tensor made dense
 };
 
 struct ImportOptions {

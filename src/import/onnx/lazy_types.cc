@@ -37,7 +37,9 @@ class NodeInfer final : public InferContext {
   }
 
   Dim fresh_dim() override { return node_of_.graph()->fresh_dim(); }
-  std::vector<Type> infer_subgraph(std::string_view, const std::vector<Type>&) override { return {}; }
+  std::vector<Type> infer_subgraph(std::string_view, const std::vector<Type>&) override {
+    return {};
+  }
 
  private:
   ir::Node& node_of_;

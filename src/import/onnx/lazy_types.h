@@ -10,8 +10,8 @@ namespace planish::onnx {
 
 class LazyTypes {
  public:
-  // Runs the shape rules of the nodes before `value` that have not run yet, as far as it has no shape.
-  // What a rule refuses stays unknown: shape inference will say so.
+  // Runs the shape rules of the nodes before `value` that have not run yet, as far as it has no
+  // shape. What a rule refuses stays unknown: shape inference will say so.
   const Type& of(ir::Value* value);
 
  private:

@@ -41,9 +41,10 @@ OpsetVersions read_opsets(const google::protobuf::RepeatedPtrField<pb::OperatorS
   if (standard->second < 1)
     fail(concat(what, ": expected an opset from 1 to ", kNewestOpset, ", got ", standard->second));
   if (standard->second > kNewestOpset)
-    throw Error(ErrorCode::kUnsupported,
-                concat(what, ": expected an opset of at most ", kNewestOpset, ", got ", standard->second), {},
-                "export the model with an older opset");
+    throw Error(
+        ErrorCode::kUnsupported,
+        concat(what, ": expected an opset of at most ", kNewestOpset, ", got ", standard->second),
+        {}, "export the model with an older opset");
   return out;
 }
 
@@ -52,13 +53,13 @@ ModelImporter::ModelImporter(pb::ModelProto& model, const ImportOptions& options
     : model_(model), options_(options), tensors_(std::move(folder), options.limits) {}
 
 std::unique_ptr<ir::Graph> ModelImporter::run() {
-  if (!model_.has_graph())
-    fail("the model has no graph", {}, "is it an ONNX file?");
+  if (!model_.has_graph()) fail("the model has no graph", {}, "is it an ONNX file?");
   if (model_.ir_version() > kNewestIr)
-    throw Error(ErrorCode::kUnsupported, concat("expected an ONNX IR version of at most ", kNewestIr, ", got ",
-                                                model_.ir_version()));
+    throw Error(ErrorCode::kUnsupported, concat("expected an ONNX IR version of at most ",
+                                                kNewestIr, ", got ", model_.ir_version()));
   if (model_.ir_version() < 1)
-    fail(concat("expected an ONNX IR version from 1 to ", kNewestIr, ", got ", model_.ir_version()));
+    fail(
+        concat("expected an ONNX IR version from 1 to ", kNewestIr, ", got ", model_.ir_version()));
   frame_.opsets = read_opsets(model_.opset_import(), model_.ir_version(), "the model");
   read_functions();
 
@@ -79,7 +80,8 @@ std::unique_ptr<ir::Graph> ModelImporter::run() {
 
 void ModelImporter::read_functions() {
   for (auto& function : *model_.mutable_functions()) {
-    const std::string key = concat(plain_domain(function.domain()), ":", function.name(), ":", function.overload());
+    const std::string key =
+        concat(plain_domain(function.domain()), ":", function.name(), ":", function.overload());
     if (!functions_.emplace(key, &function).second)
       fail(concat("function ", quote(function.name()), " of domain ", quote(function.domain()),
                   " is defined twice"));
@@ -104,7 +106,8 @@ void ModelImporter::add_metadata(ir::Graph& graph) const {
   add("onnx.opset", join(opsets, ","));
 }
 
-std::set<std::string> ModelImporter::constant_names(const pb::GraphProto& proto, bool is_outermost) const {
+std::set<std::string> ModelImporter::constant_names(const pb::GraphProto& proto,
+                                                    bool is_outermost) const {
   std::set<std::string> names;
   auto add = [&names](const std::string& name) {
     if (name.empty()) fail("an initialiser has no name");
@@ -126,8 +129,10 @@ void ModelImporter::import_inputs(const pb::GraphProto& proto, Scope& scope,
     if (constants.count(input.name()) != 0) continue;
     if (input.name().empty()) fail("an input of the graph has no name");
     const Type type = to_type(input.type(), input.name(), &names);
-    if (type.kind == Type::Kind::kUnknown) fail(concat("input ", quote(input.name()), " has no type"));
-    bind(scope, input.name(), scope.graph->add_input(input.name(), type), "as an input of the graph");
+    if (type.kind == Type::Kind::kUnknown)
+      fail(concat("input ", quote(input.name()), " has no type"));
+    bind(scope, input.name(), scope.graph->add_input(input.name(), type),
+         "as an input of the graph");
   }
   apply_shapes(proto, scope);
 }
@@ -148,8 +153,8 @@ void ModelImporter::apply_shapes(const pb::GraphProto& proto, Scope& scope) cons
                   concat("input ", quote(name), " is ", type.to_string(), " and has no shape"));
     if (type.shape && type.shape->size() != shape.size())
       throw Error(ErrorCode::kInvalidArgument,
-                  concat("input ", quote(name), ": expected a shape of rank ", type.shape->size(), " (",
-                         to_string(*type.shape), "), got ", to_string(shape)));
+                  concat("input ", quote(name), ": expected a shape of rank ", type.shape->size(),
+                         " (", to_string(*type.shape), "), got ", to_string(shape)));
     for (size_t i = 0; type.shape && i < shape.size(); ++i)
       if ((*type.shape)[i].is_symbol()) replaced.emplace((*type.shape)[i].symbol_name(), shape[i]);
     type.shape = shape;
@@ -164,7 +169,8 @@ void ModelImporter::apply_shapes(const pb::GraphProto& proto, Scope& scope) cons
   }
 }
 
-void ModelImporter::import_constants(pb::GraphProto& proto, Scope& scope, const std::set<std::string>& names) {
+void ModelImporter::import_constants(pb::GraphProto& proto, Scope& scope,
+                                     const std::set<std::string>& names) {
   auto add = [&](const std::string& name, auto& message) {
     if (names.count(name) == 0) return;
     Tensor tensor = tensors_.read(message, concat("initialiser ", quote(name)));
@@ -192,7 +198,8 @@ void ModelImporter::import_subgraph(pb::GraphProto& proto, const Scope& outer, i
   const std::set<std::string> constants = constant_names(proto, false);
   for (const auto& input : proto.input()) {
     if (constants.count(input.name()) != 0) continue;
-    // The declared shape may be that of one iteration only: shape inference says what holds for all.
+    // The declared shape may be that of one iteration only: shape inference says what holds for
+    // all.
     Type type = without_shape(to_type(input.type(), input.name(), nullptr));
     bind(scope, input.name(), graph->add_input(scope.frame->prefix + input.name(), std::move(type)),
          "as an input of the subgraph");
@@ -202,23 +209,26 @@ void ModelImporter::import_subgraph(pb::GraphProto& proto, const Scope& outer, i
   import_outputs(proto, scope);
 }
 
-void ModelImporter::import_nodes(google::protobuf::RepeatedPtrField<pb::NodeProto>& nodes, Scope& scope,
-                                 const std::string& what) {
+void ModelImporter::import_nodes(google::protobuf::RepeatedPtrField<pb::NodeProto>& nodes,
+                                 Scope& scope, const std::string& what) {
   for (const int i : node_order(nodes, what)) import_node(*nodes.Mutable(i), scope);
 }
 
-void ModelImporter::bind(Scope& scope, const std::string& name, ir::Value* value, const std::string& maker) {
+void ModelImporter::bind(Scope& scope, const std::string& name, ir::Value* value,
+                         const std::string& maker) {
   if (!scope.values.emplace(name, value).second)
     fail(concat("value ", quote(name), " is made twice, the second time ", maker));
 }
 
-ir::Value* ModelImporter::look_up(const Scope& scope, const std::string& name, const std::string& user) const {
+ir::Value* ModelImporter::look_up(const Scope& scope, const std::string& name,
+                                  const std::string& user) const {
   for (const Scope* s = &scope; s != nullptr; s = s->parent) {
     const auto it = s->values.find(name);
     if (it == s->values.end()) continue;
     const auto why = dropped_.find(it->second);
     if (why != dropped_.end())
-      throw Error(ErrorCode::kUnsupported, concat("value ", quote(name), " cannot be made: ", why->second));
+      throw Error(ErrorCode::kUnsupported,
+                  concat("value ", quote(name), " cannot be made: ", why->second));
     return it->second;
   }
   fail(concat(user, ": value ", quote(name), " is not made by any input, initialiser or node"));
@@ -227,15 +237,17 @@ ir::Value* ModelImporter::look_up(const Scope& scope, const std::string& name, c
 void ModelImporter::spend_node(const std::string& node) {
   if (++node_count_ > options_.limits.nodes)
     throw Error(ErrorCode::kBudgetExceeded,
-                concat("the model has more than ", options_.limits.nodes, " nodes with its functions expanded"),
+                concat("the model has more than ", options_.limits.nodes,
+                       " nodes with its functions expanded"),
                 node, "raise max_nodes if this is meant");
 }
 
 void ModelImporter::refuse(const pb::NodeProto& node, const Scope& scope, const std::string& why) {
   const std::string domain = plain_domain(node.domain());
   const auto opset = scope.frame->opsets.find(domain);
-  refusals_.push_back({scope.frame->prefix + node_name(node), node.op_type(), domain.empty() ? "ai.onnx" : domain,
-                       why, opset == scope.frame->opsets.end() ? 0 : opset->second});
+  refusals_.push_back({scope.frame->prefix + node_name(node), node.op_type(),
+                       domain.empty() ? "ai.onnx" : domain, why,
+                       opset == scope.frame->opsets.end() ? 0 : opset->second});
 }
 
 void ModelImporter::poison_outputs(const pb::NodeProto& node, Scope& scope) {
@@ -250,10 +262,12 @@ void ModelImporter::poison_outputs(const pb::NodeProto& node, Scope& scope) {
 
 void ModelImporter::report_refusals() const {
   constexpr size_t kMost = 1000;
-  std::string text = refusals_.size() == 1 ? "1 node is not supported" : concat(refusals_.size(), " nodes are not supported");
+  std::string text = refusals_.size() == 1 ? "1 node is not supported"
+                                           : concat(refusals_.size(), " nodes are not supported");
   for (size_t i = 0; i < std::min(kMost, refusals_.size()); ++i) {
     const Refusal& r = refusals_[i];
-    text += concat("\n  node ", quote(r.node), " (", r.domain, " ", r.op, ", opset ", r.opset, "): ", r.why);
+    text += concat("\n  node ", quote(r.node), " (", r.domain, " ", r.op, ", opset ", r.opset,
+                   "): ", r.why);
   }
   if (refusals_.size() > kMost) text += concat("\n  and ", refusals_.size() - kMost, " more");
   throw Error(ErrorCode::kUnsupported, text, refusals_[0].node);

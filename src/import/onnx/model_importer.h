@@ -45,7 +45,8 @@ struct Scope {
 
 class ModelImporter {
  public:
-  ModelImporter(pb::ModelProto& model, const ImportOptions& options, std::unique_ptr<DataFolder> folder);
+  ModelImporter(pb::ModelProto& model, const ImportOptions& options,
+                std::unique_ptr<DataFolder> folder);
   std::unique_ptr<ir::Graph> run();
 
  private:
@@ -59,7 +60,8 @@ class ModelImporter {
   void read_functions();
   void add_metadata(ir::Graph& graph) const;
 
-  void import_inputs(const pb::GraphProto& proto, Scope& scope, const std::set<std::string>& constants);
+  void import_inputs(const pb::GraphProto& proto, Scope& scope,
+                     const std::set<std::string>& constants);
   void apply_shapes(const pb::GraphProto& proto, Scope& scope) const;
   std::set<std::string> constant_names(const pb::GraphProto& proto, bool is_outermost) const;
   void import_constants(pb::GraphProto& proto, Scope& scope, const std::set<std::string>& names);
@@ -99,7 +101,8 @@ class ModelImporter {
   std::unordered_map<const ir::Value*, std::string> dropped_;  // why a value cannot be made
 };
 
-// Reads opset_import: duplicates must not contradict each other. Throws kInvalidModel, kUnsupported.
+// Reads opset_import: duplicates must not contradict each other. Throws kInvalidModel,
+// kUnsupported.
 OpsetVersions read_opsets(const google::protobuf::RepeatedPtrField<pb::OperatorSetIdProto>& imports,
                           int64_t ir_version, const std::string& what);
 std::string plain_domain(const std::string& domain);  // "ai.onnx" is ""

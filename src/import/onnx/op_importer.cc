@@ -44,8 +44,7 @@ const std::map<Key, int64_t>& simple_rows() {
 
 void import_simple(NodeContext& c) {
   const int64_t since = simple_rows().at({c.domain(), c.op()});
-  if (c.opset() < since)
-    c.unsupported(concat("this op is read from opset ", since, " on"));
+  if (c.opset() < since) c.unsupported(concat("this op is read from opset ", since, " on"));
   if (c.opset() < 6) c.attributes().erase("consumed_inputs");
   c.finish();
 }
@@ -97,13 +96,15 @@ std::optional<std::vector<int64_t>> NodeContext::integers(const ir::Value* value
   return load<int64_t>(*tensor);
 }
 
-std::vector<ir::Value*> NodeContext::emit_many(const std::string& op, std::vector<ir::Value*> inputs,
-                                               int outputs, Attributes attributes) {
+std::vector<ir::Value*> NodeContext::emit_many(const std::string& op,
+                                               std::vector<ir::Value*> inputs, int outputs,
+                                               Attributes attributes) {
   ir::NodeOptions options{.name = concat(name_, "/", op), .attributes = std::move(attributes)};
   return add_node(op, std::move(inputs), outputs, std::move(options), false)->outputs();
 }
 
-ir::Value* NodeContext::emit(const std::string& op, std::vector<ir::Value*> inputs, Attributes attributes) {
+ir::Value* NodeContext::emit(const std::string& op, std::vector<ir::Value*> inputs,
+                             Attributes attributes) {
   return emit_many(op, std::move(inputs), 1, std::move(attributes))[0];
 }
 
@@ -133,7 +134,8 @@ ir::Value* NodeContext::constant_like(double value, ir::Value* like, std::string
   return constant_scalar(value, type, stem);
 }
 
-ir::Node* NodeContext::finish(const std::string& op, std::vector<ir::Value*> inputs, Attributes attributes) {
+ir::Node* NodeContext::finish(const std::string& op, std::vector<ir::Value*> inputs,
+                              Attributes attributes) {
   ir::NodeOptions options{.name = name_, .attributes = std::move(attributes), .wanted = wanted_};
   ir::Node* node = add_node(op, std::move(inputs), output_count(), std::move(options), true);
   for (int i = 0; i < output_count(); ++i)
@@ -141,13 +143,18 @@ ir::Node* NodeContext::finish(const std::string& op, std::vector<ir::Value*> inp
   return node;
 }
 
-std::string NodeContext::op_name() const { return domain_.empty() ? op_ : concat(domain_, ".", op_); }
-
-void NodeContext::fail(const std::string& what, std::string hint) const {
-  throw Error(ErrorCode::kInvalidModel, concat(op_, " node \"", name_, "\": ", what), name_, std::move(hint));
+std::string NodeContext::op_name() const {
+  return domain_.empty() ? op_ : concat(domain_, ".", op_);
 }
 
-void NodeContext::unsupported(const std::string& why) const { throw Error(ErrorCode::kUnsupported, why, name_); }
+void NodeContext::fail(const std::string& what, std::string hint) const {
+  throw Error(ErrorCode::kInvalidModel, concat(op_, " node \"", name_, "\": ", what), name_,
+              std::move(hint));
+}
+
+void NodeContext::unsupported(const std::string& why) const {
+  throw Error(ErrorCode::kUnsupported, why, name_);
+}
 
 void NodeContext::no_more_inputs_than(int n) const {
   if (input_count() > n) fail(concat("expected at most ", n, " inputs, got ", input_count()));

@@ -3,7 +3,8 @@
 //
 //   void import_squeeze(NodeContext& c) {
 //     if (c.opset() >= 13) return c.finish();
-//     c.finish("Squeeze", {c.input(0), c.constant_i64s(c.attributes().integers("axes", {}), "axes")}, {});
+//     c.finish("Squeeze", {c.input(0), c.constant_i64s(c.attributes().integers("axes", {}),
+//     "axes")}, {});
 //   }
 //   const RegisterImporter kSqueeze("Squeeze", import_squeeze);
 //
@@ -31,7 +32,7 @@ class NodeContext {
   const std::string& name() const { return name_; }  // never empty
   const std::string& op() const { return op_; }      // without the domain
   const std::string& domain() const { return domain_; }
-  int64_t opset() const { return opset_; }           // version of the domain that the model imports
+  int64_t opset() const { return opset_; }  // version of the domain that the model imports
 
   int input_count() const { return static_cast<int>(inputs_.size()); }
   const std::vector<ir::Value*>& inputs() const { return inputs_; }
@@ -52,9 +53,10 @@ class NodeContext {
   static std::optional<std::vector<int64_t>> integers(const ir::Value* value);
 
   // Nodes that this one is made of; `op` is an OpDef's name.
-  ir::Value* emit(const std::string& op, std::vector<ir::Value*> inputs, Attributes attributes = {});
-  std::vector<ir::Value*> emit_many(const std::string& op, std::vector<ir::Value*> inputs, int outputs,
-                                    Attributes attributes = {});
+  ir::Value* emit(const std::string& op, std::vector<ir::Value*> inputs,
+                  Attributes attributes = {});
+  std::vector<ir::Value*> emit_many(const std::string& op, std::vector<ir::Value*> inputs,
+                                    int outputs, Attributes attributes = {});
   ir::Value* constant_of(Tensor tensor, std::string_view stem);
   ir::Value* constant_i64(int64_t value, std::string_view stem);
   ir::Value* constant_i64s(std::span<const int64_t> values, std::string_view stem);

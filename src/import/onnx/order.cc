@@ -40,17 +40,19 @@ void collect_used(const pb::NodeProto& node, Names& used) {
   }
 }
 
-std::unordered_map<std::string_view, int> find_producers(const NodeList& nodes, const std::string& what) {
+std::unordered_map<std::string_view, int> find_producers(const NodeList& nodes,
+                                                         const std::string& what) {
   std::unordered_map<std::string_view, int> producers;
   for (int i = 0; i < nodes.size(); ++i)
     for (const std::string& output : nodes[i].output()) {
       if (output.empty()) continue;
       const auto [it, is_new] = producers.emplace(output, i);
       if (!is_new)
-        throw Error(ErrorCode::kInvalidModel,
-                    concat(what, ": value \"", output, "\" is made by node \"", node_name(nodes[it->second]),
-                           "\" and by node \"", node_name(nodes[i]), "\""),
-                    node_name(nodes[i]));
+        throw Error(
+            ErrorCode::kInvalidModel,
+            concat(what, ": value \"", output, "\" is made by node \"",
+                   node_name(nodes[it->second]), "\" and by node \"", node_name(nodes[i]), "\""),
+            node_name(nodes[i]));
     }
   return producers;
 }
@@ -101,7 +103,8 @@ std::vector<int> node_order(const NodeList& nodes, const std::string& what) {
   if (order.size() == count) return order;
   std::vector<std::string> stuck;
   for (int i = 0; i < nodes.size() && stuck.size() < 8; ++i)
-    if (missing[static_cast<size_t>(i)] > 0) stuck.push_back(concat("\"", node_name(nodes[i]), "\""));
+    if (missing[static_cast<size_t>(i)] > 0)
+      stuck.push_back(concat("\"", node_name(nodes[i]), "\""));
   throw Error(ErrorCode::kInvalidModel, concat(what, ": a cycle runs through nodes ", join(stuck)));
 }
 

@@ -11,9 +11,9 @@ namespace planish::onnx {
 
 using NodeList = google::protobuf::RepeatedPtrField<pb::NodeProto>;
 
-// Indices of `nodes` such that each comes after those whose outputs it, or a graph in its attributes,
-// uses; nodes that are sorted already keep their order. `what` names the graph. Throws kInvalidModel if two
-// nodes make the same value, or on a cycle, naming its nodes.
+// Indices of `nodes` such that each comes after those whose outputs it, or a graph in its
+// attributes, uses; nodes that are sorted already keep their order. `what` names the graph. Throws
+// kInvalidModel if two nodes make the same value, or on a cycle, naming its nodes.
 std::vector<int> node_order(const NodeList& nodes, const std::string& what);
 
 // A node's name for messages and for the graph: its own, else its first output's, else its op's.

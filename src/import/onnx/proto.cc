@@ -16,7 +16,16 @@ namespace {
 
 namespace io = google::protobuf::io;
 
-enum class Kind : uint8_t { kModel, kFunction, kGraph, kNode, kAttribute, kValueInfo, kType, kTypeInner };
+enum class Kind : uint8_t {
+  kModel,
+  kFunction,
+  kGraph,
+  kNode,
+  kAttribute,
+  kValueInfo,
+  kType,
+  kTypeInner
+};
 
 // The fields through which messages nest without bound.
 struct Nesting {
@@ -25,15 +34,15 @@ struct Nesting {
   Kind child;
 };
 constexpr Nesting kNesting[] = {
-    {Kind::kModel, 7, Kind::kGraph},          {Kind::kModel, 25, Kind::kFunction},
-    {Kind::kFunction, 7, Kind::kNode},        {Kind::kGraph, 1, Kind::kNode},
-    {Kind::kGraph, 11, Kind::kValueInfo},     {Kind::kGraph, 12, Kind::kValueInfo},
-    {Kind::kGraph, 13, Kind::kValueInfo},     {Kind::kValueInfo, 2, Kind::kType},
-    {Kind::kNode, 5, Kind::kAttribute},       {Kind::kAttribute, 6, Kind::kGraph},
-    {Kind::kAttribute, 11, Kind::kGraph},     {Kind::kAttribute, 14, Kind::kType},
-    {Kind::kAttribute, 15, Kind::kType},      {Kind::kType, 4, Kind::kTypeInner},
-    {Kind::kType, 5, Kind::kTypeInner},       {Kind::kType, 9, Kind::kTypeInner},
-    {Kind::kTypeInner, 1, Kind::kType},       {Kind::kTypeInner, 2, Kind::kType},
+    {Kind::kModel, 7, Kind::kGraph},      {Kind::kModel, 25, Kind::kFunction},
+    {Kind::kFunction, 7, Kind::kNode},    {Kind::kGraph, 1, Kind::kNode},
+    {Kind::kGraph, 11, Kind::kValueInfo}, {Kind::kGraph, 12, Kind::kValueInfo},
+    {Kind::kGraph, 13, Kind::kValueInfo}, {Kind::kValueInfo, 2, Kind::kType},
+    {Kind::kNode, 5, Kind::kAttribute},   {Kind::kAttribute, 6, Kind::kGraph},
+    {Kind::kAttribute, 11, Kind::kGraph}, {Kind::kAttribute, 14, Kind::kType},
+    {Kind::kAttribute, 15, Kind::kType},  {Kind::kType, 4, Kind::kTypeInner},
+    {Kind::kType, 5, Kind::kTypeInner},   {Kind::kType, 9, Kind::kTypeInner},
+    {Kind::kTypeInner, 1, Kind::kType},   {Kind::kTypeInner, 2, Kind::kType},
 };
 
 std::optional<Kind> child_of(Kind parent, uint32_t field) {
@@ -98,15 +107,17 @@ int message_depth(std::span<const std::byte> bytes) {
   return static_cast<int>(std::min<size_t>(deepest, INT32_MAX));
 }
 
-std::unique_ptr<pb::ModelProto> parse_model(std::span<const std::byte> bytes, const std::string& what,
-                                            const ImportLimits& limits) {
+std::unique_ptr<pb::ModelProto> parse_model(std::span<const std::byte> bytes,
+                                            const std::string& what, const ImportLimits& limits) {
   constexpr char kExternalHint[] = "save the weights as external data";
   const int64_t most = std::min<int64_t>(limits.model_bytes, INT32_MAX);
   if (bytes.size() > static_cast<size_t>(most))
-    throw Error(ErrorCode::kBudgetExceeded,
-                concat(what, ": expected an ONNX file of at most ", most, " bytes, got ", bytes.size()),
-                {}, kExternalHint);
-  if (bytes.empty()) throw Error(ErrorCode::kInvalidModel, concat(what, ": expected an ONNX model, got no bytes"));
+    throw Error(
+        ErrorCode::kBudgetExceeded,
+        concat(what, ": expected an ONNX file of at most ", most, " bytes, got ", bytes.size()), {},
+        kExternalHint);
+  if (bytes.empty())
+    throw Error(ErrorCode::kInvalidModel, concat(what, ": expected an ONNX model, got no bytes"));
   io::ArrayInputStream stream(bytes.data(), static_cast<int>(bytes.size()));
   io::CodedInputStream coded(&stream);
   coded.SetRecursionLimit(limits.nesting);
@@ -114,9 +125,10 @@ std::unique_ptr<pb::ModelProto> parse_model(std::span<const std::byte> bytes, co
   if (model->ParseFromCodedStream(&coded) && coded.ConsumedEntireMessage()) return model;
   const int depth = message_depth(bytes);
   if (depth > limits.nesting)
-    throw Error(ErrorCode::kBudgetExceeded,
-                concat(what, ": messages nest ", depth, " deep, over the limit of ", limits.nesting), {},
-                "graphs within graphs, or types within types, this deep are not read");
+    throw Error(
+        ErrorCode::kBudgetExceeded,
+        concat(what, ": messages nest ", depth, " deep, over the limit of ", limits.nesting), {},
+        "graphs within graphs, or types within types, this deep are not read");
   throw Error(ErrorCode::kInvalidModel, concat(what, ": expected an ONNX model, got ", bytes.size(),
                                                " bytes that are damaged or something else"));
 }
@@ -125,7 +137,8 @@ pb::TensorProto parse_tensor(std::span<const std::byte> bytes, const std::string
   pb::TensorProto tensor;
   if (bytes.size() > INT32_MAX ||
       !tensor.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
-    throw Error(ErrorCode::kInvalidModel, concat(what, ": expected a TensorProto, got other bytes"));
+    throw Error(ErrorCode::kInvalidModel,
+                concat(what, ": expected a TensorProto, got other bytes"));
   return tensor;
 }
 

@@ -15,8 +15,8 @@ namespace planish::onnx {
 namespace pb = planish::onnx_pb;
 
 // `what` names the source in messages. Throws kInvalidModel, kBudgetExceeded.
-std::unique_ptr<pb::ModelProto> parse_model(std::span<const std::byte> bytes, const std::string& what,
-                                            const ImportLimits& limits);
+std::unique_ptr<pb::ModelProto> parse_model(std::span<const std::byte> bytes,
+                                            const std::string& what, const ImportLimits& limits);
 pb::TensorProto parse_tensor(std::span<const std::byte> bytes, const std::string& what);
 
 // Deepest nesting of messages below a ModelProto, found without parsing; bytes that are no

@@ -29,7 +29,8 @@ Dims read_dims(const google::protobuf::RepeatedField<int64_t>& dims, const std::
   Dims out(dims.begin(), dims.end());
   int64_t count = 0;
   if (!try_element_count(out, &count))
-    fail(what, concat("shape ", dims_text(out), " has a negative dimension or more elements than 2^63-1"));
+    fail(what, concat("shape ", dims_text(out),
+                      " has a negative dimension or more elements than 2^63-1"));
   return out;
 }
 
@@ -86,8 +87,8 @@ Tensor copy_plain(DType type, const Dims& dims, const Field& field) {
 }
 
 // Types that travel in int32_data: one element an entry, or one byte of packed elements an entry.
-Tensor copy_int32(DType type, const Dims& dims, const google::protobuf::RepeatedField<int32_t>& field,
-                  const std::string& what) {
+Tensor copy_int32(DType type, const Dims& dims,
+                  const google::protobuf::RepeatedField<int32_t>& field, const std::string& what) {
   const int bits = std::max(8, dtype_bits(type));
   if (bits < 32)
     for (const int32_t value : field)
@@ -100,7 +101,8 @@ Tensor copy_int32(DType type, const Dims& dims, const google::protobuf::Repeated
   return out;
 }
 
-Tensor read_typed(const pb::TensorProto& proto, DType type, const Dims& dims, const std::string& what) {
+Tensor read_typed(const pb::TensorProto& proto, DType type, const Dims& dims,
+                  const std::string& what) {
   const auto count = static_cast<size_t>(element_count(dims));
   auto check = [&](const char* field, size_t expected, int got) {
     check_payload(what, type, dims, field, expected, static_cast<size_t>(got));
@@ -172,7 +174,8 @@ Tensor TensorReader::read(pb::TensorProto& proto, const std::string& what) {
   } else if (proto.has_raw_data() && !(proto.raw_data().empty() && has_typed_data(proto))) {
     if (type == DType::kString) fail(what, "expected string_data, got raw_data");
     if (has_typed_data(proto)) fail(what, "raw_data and typed data are there at once");
-    const size_t bytes = checked_bytes(element_count(dims), static_cast<uint32_t>(dtype_bits(type)), what);
+    const size_t bytes =
+        checked_bytes(element_count(dims), static_cast<uint32_t>(dtype_bits(type)), what);
     if (bytes != proto.raw_data().size())
       fail(what, concat("expected ", bytes, " bytes of raw_data for ", dtype_name(type), " ",
                         dims_to_string(dims), ", got ", proto.raw_data().size()));
@@ -197,7 +200,8 @@ Tensor TensorReader::read_external(const pb::TensorProto& proto, DType type, con
     } else if (entry.key() == "offset" || entry.key() == "length") {
       const auto number = parse_number(entry.value());
       if (!number)
-        fail(what, concat("external data: expected a number as ", entry.key(), ", got \"", entry.value(), "\""));
+        fail(what, concat("external data: expected a number as ", entry.key(), ", got \"",
+                          entry.value(), "\""));
       if (entry.key() == "offset")
         offset = *number;
       else
@@ -207,21 +211,22 @@ Tensor TensorReader::read_external(const pb::TensorProto& proto, DType type, con
   if (!folder_)
     fail(what, "the data is external, but a model given as bytes has no folder",
          "name the folder with external_data, or give the model's path");
-  const uint64_t bytes = checked_bytes(element_count(dims), static_cast<uint32_t>(dtype_bits(type)), what);
+  const uint64_t bytes =
+      checked_bytes(element_count(dims), static_cast<uint32_t>(dtype_bits(type)), what);
   if (length && *length != bytes)
     fail(what, concat("external data: expected ", bytes, " bytes for ", dtype_name(type), " ",
                       dims_to_string(dims), ", got length ", *length));
-  std::shared_ptr<const MappedFile> file;
+  const OwnedBytes* file = nullptr;
   try {
-    file = folder_->open(location);
+    file = &folder_->open(location);
   } catch (const Error& e) {
     throw Error(e.code(), concat(what, ": ", e.what()), e.node(), e.hint());
   }
-  const auto content = file->bytes();
-  if (!range_within(offset, bytes, content.size()))
-    fail(what, concat("external data: bytes ", offset, " to ", offset + bytes, " lie outside of \"",
-                      location, "\", which has ", content.size()));
-  return over_bytes(type, dims, content.data() + offset, bytes, file);
+  if (!range_within(offset, bytes, file->bytes.size()))
+    fail(what,
+         concat("external data: bytes from ", offset, ", ", bytes, " of them, lie outside of \"",
+                location, "\", which has ", file->bytes.size()));
+  return over_bytes(type, dims, file->bytes.data() + offset, bytes, file->owner);
 }
 
 Tensor TensorReader::read(pb::SparseTensorProto& proto, const std::string& what) {
@@ -240,9 +245,11 @@ Tensor TensorReader::read(pb::SparseTensorProto& proto, const std::string& what)
                       dtype_name(indices.dtype()), " ", dims_to_string(indices.dims())));
   const int64_t count = element_count(dims);
   const int bits = dtype_bits(values.dtype());
-  if (bits < 8) fail(what, concat("sparse tensors of ", dtype_name(values.dtype()), " are not read"));
-  check_budget(checked_bytes(count, static_cast<uint32_t>(bits), what), static_cast<uint64_t>(limits_.dense_bytes),
-               concat(what, " made dense, in bytes"), "max_build_memory");
+  if (bits < 8)
+    fail(what, concat("sparse tensors of ", dtype_name(values.dtype()), " are not read"));
+  check_budget(checked_bytes(count, static_cast<uint32_t>(bits), what),
+               static_cast<uint64_t>(limits_.dense_bytes), concat(what, " made dense, in bytes"),
+               "max_build_memory");
   Tensor out(values.dtype(), dims);
   if (out.bytes() != 0) std::memset(out.data(), 0, out.bytes());
   const auto* index = indices.as<int64_t>();
@@ -256,7 +263,8 @@ Tensor TensorReader::read(pb::SparseTensorProto& proto, const std::string& what)
       if (inside) at = at * size + x;
     }
     if (!inside) fail(what, concat("index number ", i, " lies outside of ", dims_to_string(dims)));
-    std::memcpy(out.data() + static_cast<size_t>(at) * width, values.data() + static_cast<size_t>(i) * width, width);
+    std::memcpy(out.data() + static_cast<size_t>(at) * width,
+                values.data() + static_cast<size_t>(i) * width, width);
   }
   known_.emplace(&proto, out);
   return out;

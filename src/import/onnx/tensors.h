@@ -7,7 +7,7 @@
 #include <string>
 #include <unordered_map>
 
-#include "import/onnx/mapped_file.h"
+#include "import/onnx/data_folder.h"
 #include "import/onnx/proto.h"
 #include "tensor/tensor.h"
 
@@ -22,8 +22,8 @@ class TensorReader {
   TensorReader(std::unique_ptr<DataFolder> folder, const ImportLimits& limits)
       : folder_(std::move(folder)), limits_(limits) {}
 
-  // `what` names the carrier in messages: "initialiser \"w\"". Takes the message's raw bytes over; a
-  // second call with the same message gives the same tensor.
+  // `what` names the carrier in messages: "initialiser \"w\"". Takes the message's raw bytes over;
+  // a second call with the same message gives the same tensor.
   Tensor read(pb::TensorProto& proto, const std::string& what);
   // Made dense.
   Tensor read(pb::SparseTensorProto& proto, const std::string& what);

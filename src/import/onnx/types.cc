@@ -16,12 +16,14 @@ bool means_unknown(const std::string& name) {
 }
 
 bool is_plain(const std::string& name) {
-  return std::none_of(name.begin(), name.end(),
-                      [](char c) { return c == '+' || c == '*' || c == '/' || c == '(' || c == ' '; });
+  return std::none_of(name.begin(), name.end(), [](char c) {
+    return c == '+' || c == '*' || c == '/' || c == '(' || c == ' ';
+  });
 }
 
 const pb::TensorShapeProto* shape_of(const pb::TypeProto& type) {
-  return type.has_tensor_type() && type.tensor_type().has_shape() ? &type.tensor_type().shape() : nullptr;
+  return type.has_tensor_type() && type.tensor_type().has_shape() ? &type.tensor_type().shape()
+                                                                  : nullptr;
 }
 
 std::optional<Dim> parse_expression(const std::string& text) {
@@ -44,7 +46,8 @@ DimNames::DimNames(const pb::GraphProto& graph) {
         }
 }
 
-Dim DimNames::dim(const pb::TensorShapeProto::Dimension& proto, const std::string& value, int axis) {
+Dim DimNames::dim(const pb::TensorShapeProto::Dimension& proto, const std::string& value,
+                  int axis) {
   if (proto.has_dim_value() && proto.dim_value() > 0) return proto.dim_value();
   if (proto.has_dim_value() && proto.dim_value() < -1)
     throw Error(ErrorCode::kInvalidModel,
@@ -55,8 +58,9 @@ Dim DimNames::dim(const pb::TensorShapeProto::Dimension& proto, const std::strin
     if (const auto parsed = parse_expression(name)) {
       std::map<std::string, DimRange> used;
       parsed->collect_symbols(used);
-      const bool known = std::all_of(used.begin(), used.end(),
-                                     [&](const auto& item) { return symbols_.count(item.first) != 0; });
+      const bool known = std::all_of(used.begin(), used.end(), [&](const auto& item) {
+        return symbols_.count(item.first) != 0;
+      });
       if (known && parsed->range().max >= 0) return *parsed;
     }
     return Dim::symbol(name);
@@ -87,7 +91,8 @@ Type to_type(const pb::TypeProto& proto, const std::string& value, DimNames* nam
       return Type::map(to_dtype(proto.map_type().key_type(), what + " (key)"), element.dtype);
     }
     case pb::TypeProto::kSparseTensorType:
-      throw Error(ErrorCode::kUnsupported, what + ": sparse tensors are supported as constants only");
+      throw Error(ErrorCode::kUnsupported,
+                  what + ": sparse tensors are supported as constants only");
     case pb::TypeProto::kOpaqueType:
       throw Error(ErrorCode::kUnsupported, what + ": opaque types are not supported");
     case pb::TypeProto::VALUE_NOT_SET: break;

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// BatchNormalization: training outputs and attributes changed in opsets 6, 7, 9 and 14. Before opset 9,
-// spatial = 0 gave every element of a sample its own statistics.
+// BatchNormalization: training outputs and attributes changed in opsets 6, 7, 9 and 14. Before
+// opset 9, spatial = 0 gave every element of a sample its own statistics.
 #include "import/onnx/op_importer.h"
 
 namespace planish::onnx {
 namespace {
 
 void import_per_element(NodeContext& c) {
-  ir::Value* epsilon = c.constant_like(c.attributes().real("epsilon", 1e-5f), c.required(4), "epsilon");
+  ir::Value* epsilon =
+      c.constant_like(c.attributes().real("epsilon", 1e-5f), c.required(4), "epsilon");
   ir::Value* deviation = c.emit("Sqrt", {c.emit("Add", {c.required(4), epsilon})});
   ir::Value* centred = c.emit("Sub", {c.required(0), c.required(3)});
   ir::Value* scaled = c.emit("Mul", {c.emit("Div", {centred, deviation}), c.required(1)});
@@ -29,7 +30,8 @@ void import_batch_normalization(NodeContext& c) {
     c.set_output(0, c.emit("BatchNormalization", c.inputs(), std::move(attributes)));
   }
   for (int i = 1; i < c.output_count(); ++i)
-    c.drop_output(i, "before opset 14 the statistics of BatchNormalization are made in training only");
+    c.drop_output(i,
+                  "before opset 14 the statistics of BatchNormalization are made in training only");
 }
 
 const RegisterImporter kBatchNormalization("BatchNormalization", import_batch_normalization);

@@ -6,9 +6,9 @@
 namespace planish::onnx {
 namespace {
 
-constexpr const char* kNames[] = {"UNDEFINED", "FLOAT",  "UINT8",   "INT8",   "UINT16", "INT16",
-                                  "INT32",     "INT64",  "STRING",  "BOOL",   "FLOAT16", "DOUBLE",
-                                  "UINT32",    "UINT64", "COMPLEX64", "COMPLEX128"};
+constexpr const char* kNames[] = {
+    "UNDEFINED", "FLOAT", "UINT8",   "INT8",   "UINT16", "INT16",  "INT32",     "INT64",
+    "STRING",    "BOOL",  "FLOAT16", "DOUBLE", "UINT32", "UINT64", "COMPLEX64", "COMPLEX128"};
 
 void import_cast(NodeContext& c) {
   const Attribute* to = c.attributes().find("to");

@@ -32,7 +32,8 @@ Tensor tensor_of(NodeContext& c, const std::string& name, const Attribute& value
 
 void import_constant(NodeContext& c) {
   c.no_more_inputs_than(0);
-  c.require(c.attributes().size() == 1, concat("expected one attribute, got ", c.attributes().size()));
+  c.require(c.attributes().size() == 1,
+            concat("expected one attribute, got ", c.attributes().size()));
   c.require(c.output_count() == 1, concat("expected one output, got ", c.output_count()));
   const auto& [name, value] = *c.attributes().begin();
   c.set_output(0, c.constant_of(tensor_of(c, name, value), ""));

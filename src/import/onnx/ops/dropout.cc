@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Dropout: ratio became an input in opset 12; before, a node was in test mode unless opset 6 and older said
-// otherwise, and nobody trains in an engine.
+// Dropout: ratio became an input in opset 12; before, a node was in test mode unless opset 6 and
+// older said otherwise, and nobody trains in an engine.
 #include "import/onnx/op_importer.h"
 #include "tensor/elements.h"
 

@@ -19,10 +19,13 @@ void import_group_normalization(NodeContext& c) {
   const int64_t groups = c.attributes().integer("num_groups");
   c.require(groups > 0, "num_groups must be positive");
   ir::Value* count = c.constant_i64s({groups}, "groups");
-  ir::Value* channels = c.emit("Shape", {c.required(0)}, {{"start", int64_t{1}}, {"end", int64_t{2}}});
-  ir::Value* repeats = c.emit("Concat", {count, c.emit("Div", {channels, count})}, {{"axis", int64_t{0}}});
+  ir::Value* channels =
+      c.emit("Shape", {c.required(0)}, {{"start", int64_t{1}}, {"end", int64_t{2}}});
+  ir::Value* repeats =
+      c.emit("Concat", {count, c.emit("Div", {channels, count})}, {{"axis", int64_t{0}}});
   c.finish("GroupNormalization",
-           {c.required(0), spread(c, c.required(1), repeats), spread(c, c.required(2), repeats)}, c.attributes());
+           {c.required(0), spread(c, c.required(1), repeats), spread(c, c.required(2), repeats)},
+           c.attributes());
 }
 
 const RegisterImporter kGroupNormalization("GroupNormalization", import_group_normalization);

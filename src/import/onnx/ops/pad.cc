@@ -14,7 +14,8 @@ void import_pad(NodeContext& c) {
   const auto& pads = a.integers(c.opset() == 1 && a.has("paddings") ? "paddings" : "pads");
   const double value = a.real("value", 0);
   ir::Value* fill = value == 0 ? nullptr : c.constant_like(value, c.required(0), "value");
-  c.finish("Pad", {c.required(0), c.constant_i64s(pads, "pads"), fill}, {{"mode", a.text("mode", "constant")}});
+  c.finish("Pad", {c.required(0), c.constant_i64s(pads, "pads"), fill},
+           {{"mode", a.text("mode", "constant")}});
 }
 
 const RegisterImporter kPad("Pad", import_pad);

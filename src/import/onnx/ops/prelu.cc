@@ -7,7 +7,8 @@ namespace {
 
 ir::Value* per_channel(NodeContext& c, ir::Value* x, ir::Value* slope) {
   const auto rank = c.rank(x), slope_rank = c.rank(slope);
-  if (!rank || !slope_rank) c.unsupported("before opset 7, the ranks of input and slope must be known");
+  if (!rank || !slope_rank)
+    c.unsupported("before opset 7, the ranks of input and slope must be known");
   if (*slope_rank != 1 || *rank < 3) return slope;
   std::vector<int64_t> axes;
   for (int64_t i = 1; i <= *rank - 2; ++i) axes.push_back(i);

@@ -8,7 +8,8 @@ namespace {
 void import_recurrent(NodeContext& c) {
   if (c.opset() < 7) c.attributes().erase("output_sequence");
   // What opset 1 of GRU misspells as its default.
-  if (c.attributes().text("direction", "forward") == "foward") c.attributes().set("direction", std::string("forward"));
+  if (c.attributes().text("direction", "forward") == "foward")
+    c.attributes().set("direction", std::string("forward"));
   c.finish();
 }
 

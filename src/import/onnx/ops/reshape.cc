@@ -9,7 +9,8 @@ void import_reshape(NodeContext& c) {
   if (c.opset() >= 5)
     c.finish();
   else
-    c.finish("Reshape", {c.required(0), c.constant_i64s(c.attributes().integers("shape"), "shape")}, {});
+    c.finish("Reshape", {c.required(0), c.constant_i64s(c.attributes().integers("shape"), "shape")},
+             {});
 }
 
 const RegisterImporter kReshape("Reshape", import_reshape);

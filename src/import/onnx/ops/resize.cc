@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Resize, and Upsample, which it replaced. Before opset 11 both mapped coordinates by division alone
-// and took the floor of nearest ones.
+// Resize, and Upsample, which it replaced. Before opset 11 both mapped coordinates by division
+// alone and took the floor of nearest ones.
 #include "base/str.h"
 #include "import/onnx/op_importer.h"
 #include "tensor/elements.h"
@@ -11,7 +11,8 @@ namespace {
 std::string plain_mode(NodeContext& c) {
   const std::string mode = c.attributes().text("mode", "nearest");
   if (mode == "bilinear" || mode == "trilinear") return "linear";
-  if (mode != "nearest" && mode != "linear") c.fail(concat("mode \"", mode, "\": expected nearest or linear"));
+  if (mode != "nearest" && mode != "linear")
+    c.fail(concat("mode \"", mode, "\": expected nearest or linear"));
   return mode;
 }
 

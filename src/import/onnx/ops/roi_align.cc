@@ -6,7 +6,8 @@ namespace planish::onnx {
 namespace {
 
 void import_roi_align(NodeContext& c) {
-  if (c.opset() < 16) c.attributes().set("coordinate_transformation_mode", std::string("output_half_pixel"));
+  if (c.opset() < 16)
+    c.attributes().set("coordinate_transformation_mode", std::string("output_half_pixel"));
   c.finish();
 }
 

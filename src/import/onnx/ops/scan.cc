@@ -6,7 +6,9 @@ namespace planish::onnx {
 namespace {
 
 void import_scan(NodeContext& c) {
-  if (c.opset() < 9) c.unsupported("opset 8 of Scan, which has a batch axis, is not read; export with opset 9 or newer");
+  if (c.opset() < 9)
+    c.unsupported(
+        "opset 8 of Scan, which has a batch axis, is not read; export with opset 9 or newer");
   c.finish();
 }
 

@@ -12,8 +12,10 @@ void import_slice(NodeContext& c) {
   }
   const Attributes& a = c.attributes();
   ir::Value* axes = a.has("axes") ? c.constant_i64s(a.integers("axes"), "axes") : nullptr;
-  c.finish("Slice", {c.required(0), c.constant_i64s(a.integers("starts"), "starts"),
-                     c.constant_i64s(a.integers("ends"), "ends"), axes}, {});
+  c.finish("Slice",
+           {c.required(0), c.constant_i64s(a.integers("starts"), "starts"),
+            c.constant_i64s(a.integers("ends"), "ends"), axes},
+           {});
 }
 
 const RegisterImporter kSlice("Slice", import_slice);

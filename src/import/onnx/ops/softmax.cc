@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Softmax, LogSoftmax and Hardmax: before opset 13 the axes from `axis` on (default 1) were flattened into
-// one; since then `axis` (default -1) is the only one.
+// Softmax, LogSoftmax and Hardmax: before opset 13 the axes from `axis` on (default 1) were
+// flattened into one; since then `axis` (default -1) is the only one.
 #include "import/onnx/op_importer.h"
 
 namespace planish::onnx {

@@ -10,10 +10,12 @@ void import_tile(NodeContext& c) {
     c.finish();
     return;
   }
-  const auto tiles = NodeContext::integers(c.required(1)), axis = NodeContext::integers(c.required(2));
+  const auto tiles = NodeContext::integers(c.required(1)),
+             axis = NodeContext::integers(c.required(2));
   const auto rank = c.rank(c.required(0));
   if (!tiles || !axis || !rank || tiles->size() != 1 || axis->size() != 1)
-    c.unsupported("before opset 6, tiles and axis must be constants and the rank of the input known");
+    c.unsupported(
+        "before opset 6, tiles and axis must be constants and the rank of the input known");
   c.require((*axis)[0] >= 0 && (*axis)[0] < *rank, "axis is outside of the input's rank");
   std::vector<int64_t> repeats(static_cast<size_t>(*rank), 1);
   repeats[static_cast<size_t>((*axis)[0])] = (*tiles)[0];
