@@ -17,6 +17,31 @@ constexpr int64_t kNewestOpset = 27;
   throw Error(ErrorCode::kInvalidModel, what, std::move(node), std::move(hint));
 }
 
+// Whether the bytes are UTF-8 as RFC 3629 has it: no overlong forms, no surrogates.
+bool is_utf8(std::string_view text) {
+  for (size_t i = 0; i < text.size();) {
+    const auto lead = static_cast<unsigned char>(text[i++]);
+    if (lead < 0x80) continue;
+    const int more = lead < 0xc2 ? 0 : lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : lead < 0xf5 ? 3 : 0;
+    if (more == 0 || text.size() - i < static_cast<size_t>(more)) return false;
+    uint32_t code = lead & (0x3fu >> more);
+    for (int k = 0; k < more; ++k, ++i) {
+      const auto byte = static_cast<unsigned char>(text[i]);
+      if ((byte & 0xc0) != 0x80) return false;
+      code = code << 6 | (byte & 0x3fu);
+    }
+    const uint32_t least = more == 1 ? 0x80 : more == 2 ? 0x800 : 0x10000;
+    if (code < least || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) return false;
+  }
+  return true;
+}
+
+// Names of inputs and outputs are what callers say.
+void check_name(const std::string& name, const char* what) {
+  if (name.empty()) fail(concat(what, " of the graph has no name"));
+  if (!is_utf8(name)) fail(concat("the name of ", what, " of the graph is not valid UTF-8"));
+}
+
 std::string quote(const std::string& name) { return concat("\"", name, "\""); }
 
 Type without_shape(Type type) {
@@ -127,7 +152,7 @@ void ModelImporter::import_inputs(const pb::GraphProto& proto, Scope& scope,
   DimNames names(proto);
   for (const auto& input : proto.input()) {
     if (constants.count(input.name()) != 0) continue;
-    if (input.name().empty()) fail("an input of the graph has no name");
+    check_name(input.name(), "an input");
     const Type type = to_type(input.type(), input.name(), &names);
     if (type.kind == Type::Kind::kUnknown)
       fail(concat("input ", quote(input.name()), " has no type"));
@@ -184,6 +209,7 @@ void ModelImporter::import_constants(pb::GraphProto& proto, Scope& scope,
 void ModelImporter::import_outputs(const pb::GraphProto& proto, Scope& scope) {
   std::set<std::string> names;
   for (const auto& output : proto.output()) {
+    if (scope.parent == nullptr) check_name(output.name(), "an output");
     if (scope.parent == nullptr && !names.insert(output.name()).second)
       fail(concat("there are two outputs ", quote(output.name())));
     ir::Value* value = look_up(scope, output.name(), "the graph's outputs");
