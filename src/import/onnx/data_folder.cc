@@ -70,8 +70,8 @@ std::string real_path(const std::string& path) {
 
 std::vector<std::string> split_location(const std::string& location) {
   auto refuse = [&](const char* why) {
-    throw Error(ErrorCode::kInvalidModel, concat("external data location \"", location, "\" ", why),
-                {}, kTrustHint);
+    throw Error(ErrorCode::kInvalidModel,
+                concat("external data location \"", location.c_str(), "\" ", why), {}, kTrustHint);
   };
   if (location.empty()) refuse("is empty");
   if (location.find('\0') != std::string::npos) refuse("holds a zero byte");

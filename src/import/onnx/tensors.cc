@@ -112,13 +112,15 @@ Tensor read_typed(const pb::TensorProto& proto, DType type, const Dims& dims,
       check("float_data", count, proto.float_data_size());
       return copy_plain<float>(type, dims, proto.float_data());
     case DType::kC64:
-      check("float_data", checked_mul<size_t>(count, 2, what), proto.float_data_size());
+      check("float_data", checked_mul<size_t>(count, 2, what, ErrorCode::kInvalidModel),
+            proto.float_data_size());
       return copy_plain<float>(type, dims, proto.float_data());
     case DType::kF64:
       check("double_data", count, proto.double_data_size());
       return copy_plain<double>(type, dims, proto.double_data());
     case DType::kC128:
-      check("double_data", checked_mul<size_t>(count, 2, what), proto.double_data_size());
+      check("double_data", checked_mul<size_t>(count, 2, what, ErrorCode::kInvalidModel),
+            proto.double_data_size());
       return copy_plain<double>(type, dims, proto.double_data());
     case DType::kI64:
       check("int64_data", count, proto.int64_data_size());
@@ -174,8 +176,8 @@ Tensor TensorReader::read(pb::TensorProto& proto, const std::string& what) {
   } else if (proto.has_raw_data() && !(proto.raw_data().empty() && has_typed_data(proto))) {
     if (type == DType::kString) fail(what, "expected string_data, got raw_data");
     if (has_typed_data(proto)) fail(what, "raw_data and typed data are there at once");
-    const size_t bytes =
-        checked_bytes(element_count(dims), static_cast<uint32_t>(dtype_bits(type)), what);
+    const size_t bytes = checked_bytes(element_count(dims), static_cast<uint32_t>(dtype_bits(type)),
+                                       what, ErrorCode::kInvalidModel);
     if (bytes != proto.raw_data().size())
       fail(what, concat("expected ", bytes, " bytes of raw_data for ", dtype_name(type), " ",
                         dims_to_string(dims), ", got ", proto.raw_data().size()));
@@ -211,8 +213,8 @@ Tensor TensorReader::read_external(const pb::TensorProto& proto, DType type, con
   if (!folder_)
     fail(what, "the data is external, but a model given as bytes has no folder",
          "name the folder with external_data, or give the model's path");
-  const uint64_t bytes =
-      checked_bytes(element_count(dims), static_cast<uint32_t>(dtype_bits(type)), what);
+  const uint64_t bytes = checked_bytes(element_count(dims), static_cast<uint32_t>(dtype_bits(type)),
+                                       what, ErrorCode::kInvalidModel);
   if (length && *length != bytes)
     fail(what, concat("external data: expected ", bytes, " bytes for ", dtype_name(type), " ",
                       dims_to_string(dims), ", got length ", *length));
@@ -247,7 +249,7 @@ Tensor TensorReader::read(pb::SparseTensorProto& proto, const std::string& what)
   const int bits = dtype_bits(values.dtype());
   if (bits < 8)
     fail(what, concat("sparse tensors of ", dtype_name(values.dtype()), " are not read"));
-  check_budget(checked_bytes(count, static_cast<uint32_t>(bits), what),
+  check_budget(checked_bytes(count, static_cast<uint32_t>(bits), what, ErrorCode::kInvalidModel),
                static_cast<uint64_t>(limits_.dense_bytes), concat(what, " made dense, in bytes"),
                "max_build_memory");
   Tensor out(values.dtype(), dims);

@@ -16,9 +16,7 @@ bool means_unknown(const std::string& name) {
 }
 
 bool is_plain(const std::string& name) {
-  return std::none_of(name.begin(), name.end(), [](char c) {
-    return c == '+' || c == '*' || c == '/' || c == '(' || c == ' ';
-  });
+  return (name[0] < '0' || name[0] > '9') && name.find_first_of("+*/( ") == std::string::npos;
 }
 
 const pb::TensorShapeProto* shape_of(const pb::TypeProto& type) {

@@ -36,13 +36,18 @@ ModelBuilder model_of(const Row& row) {
   return m;
 }
 
+// Whether every op of a summary exists.
+bool all_registered(const std::string& summary) {
+  for (size_t at = 0; (at = summary.find("= ", at)) != std::string::npos;) {
+    at += 2;
+    if (find_op(summary.substr(at, summary.find('(', at) - at)) == nullptr) return false;
+  }
+  return true;
+}
+
 void check(const std::vector<Row>& rows) {
   for (const Row& row : rows) {
-    const std::string op = row.op.substr(0, row.op.find(':'));
-    if (row.expected.find("= ") != std::string::npos) {
-      const size_t at = row.expected.find("= ") + 2;
-      if (find_op(row.expected.substr(at, row.expected.find('(') - at)) == nullptr) continue;
-    }
+    if (!all_registered(row.expected)) continue;
     try {
       EXPECT_EQ(model_of(row).text(), row.expected) << row.op << " in opset " << row.opset;
     } catch (const Error& e) {
@@ -241,9 +246,9 @@ TEST(OnnxOpsets, Normalisation) {
        "BatchNormalization",
        {"x", "m", "m", "m", "m"},
        {attr("spatial", 0), attr("epsilon", 0.5f)},
-       "n/Sub = Sub(x, m)\n"
        "n/Add = Add(m, 0.5)\n"
        "n/Sqrt = Sqrt(n/Add)\n"
+       "n/Sub = Sub(x, m)\n"
        "n/Div = Div(n/Sub, n/Sqrt)\n"
        "n/Mul = Mul(n/Div, m)\n"
        "y = Add(n/Mul, m)\n"},

@@ -157,7 +157,7 @@ TEST(OnnxStructure, ShapesReplaceDeclaredOnes) {
 
 TEST(OnnxStructure, Metadata) {
   ModelBuilder m(17, 8);
-  m.input("x", DType::kF32, {1}).output("x").opset("com.example", 3);
+  m.opset("com.example", 3).input("x", DType::kF32, {1}).output("x");
   m.proto().set_producer_name("maker");
   m.proto().set_doc_string("about");
   auto* entry = m.proto().add_metadata_props();
