@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Convolutions of known networks, batch 1: GFLOP/s and share of the machine's peak, on one and two threads.
-
-#include "backend/cpu/kernels/conv.h"
+// Convolutions of known networks, batch 1: GFLOP/s and share of the machine's peak, on one and two
+// threads.
 
 #include <benchmark/benchmark.h>
 
 #include <limits>
 #include <string>
 
+#include "backend/cpu/kernels/conv.h"
 #include "micro/peak.h"
 #include "runtime/thread_pool.h"
 
@@ -75,9 +75,11 @@ const int registered = [] {
       for (const Shape& s : kShapes) {
         const std::string name =
             std::string("conv/") + isa_name(isa) + "/t" + std::to_string(threads) + "/" + s.name;
-        benchmark::RegisterBenchmark(name.c_str(), [&s, isa, threads](benchmark::State& state) {
-          run_conv(state, s, isa, threads);
-        })->MinTime(0.05)->UseRealTime();
+        benchmark::RegisterBenchmark(
+            name.c_str(),
+            [&s, isa, threads](benchmark::State& state) { run_conv(state, s, isa, threads); })
+            ->MinTime(0.05)
+            ->UseRealTime();
       }
     }
   }
