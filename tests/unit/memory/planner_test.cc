@@ -315,7 +315,9 @@ TEST(ArenaPlanner, FiveHundredBuffersAreCheap) {
   }
   EXPECT_EQ(complaint(buffers, {}, plan), "");
   RecordProperty("microseconds", static_cast<int>(best.count() / 1000));
+#ifndef PLANISH_SANITIZED
   EXPECT_LT(best, std::chrono::milliseconds(20));
+#endif
 }
 
 }  // namespace
