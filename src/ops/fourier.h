@@ -8,7 +8,8 @@
 namespace planish {
 
 // x[k] becomes the sum of x[n] * exp(-2 pi i k n / size), or of the conjugate factors if `inverse`;
-// not divided by the size.
-void fourier_transform(std::vector<std::complex<double>>& x, bool inverse);
+// not divided by the size. T is float or double.
+template <class T>
+void fourier_transform(std::vector<std::complex<T>>& x, bool inverse);
 
 }  // namespace planish
