@@ -26,7 +26,7 @@ enum class ErrorCode : int {
   kInvalidPlan,   // "invalid_plan"       a plan is damaged, hostile or not a plan
   kVersionMismatch,  // "version_mismatch"   a plan was made by or for something else
   kBudgetExceeded,   // "budget_exceeded"    a budget of bytes, nodes, time or iterations is spent
-  kOutOfMemory,      // "out_of_memory"
+  kOutOfMemory,      // "out_of_memory"     memory that the build or run needs is not to be had
   kFileError,        // "file_error"         opening, reading or writing a file failed
   kCancelled,        // "cancelled"          the caller stopped the build
   kDeviceError,      // "device_error"       no such device, or it failed

@@ -1,11 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-import sys
 from pathlib import Path
 
-import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 import check_sizes
+import pytest
 
 LONG = "  x += 1;\n" * 80
 SHORT = "  x += 1;\n" * 60
