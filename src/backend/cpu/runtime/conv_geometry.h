@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// The geometry of a convolution step, shared by who packs its weights and who runs it.
+#pragma once
+
+#include "backend/cpu/kernels/conv.h"
+#include "tensor/attributes.h"
+
+namespace planish::cpu {
+
+// Channels, groups, kernel, strides and dilations from a step's attributes; sizes of the image are
+// left at 1. Throws kInvalidPlan.
+Conv conv_geometry(const Attributes& attributes, int64_t in_channels, int64_t out_channels);
+
+}  // namespace planish::cpu
