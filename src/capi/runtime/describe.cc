@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nlohmann/json.hpp>
+
+#include "capi/runtime/handles.h"
+
+namespace planish::capi {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json ports(const std::vector<plan::Port>& list) {
+  Json out = Json::array();
+  for (const plan::Port& port : list) out.push_back({{"name", port.name}, {"type", port.type.to_string()}});
+  return out;
+}
+
+Json describe_program(const plan::Program& program) {
+  static constexpr const char* kStorages[] = {"input", "constant", "planned", "dynamic", "alias"};
+  Json values = Json::array();
+  for (const plan::Value& v : program.values)
+    values.push_back({{"name", v.name}, {"type", v.type.to_string()}, {"storage", kStorages[static_cast<size_t>(v.storage)]}});
+  Json steps = Json::array();
+  for (const plan::Step& s : program.steps) {
+    Json step{{"kernel", s.kernel}, {"op", s.op}, {"node", s.node}, {"inputs", s.inputs}, {"outputs", s.outputs}};
+    if (!s.tactic.empty()) step["tactic"] = s.tactic;
+    for (const plan::Subprogram& sub : s.subprograms) step["subprograms"][sub.name] = sub.program;
+    steps.push_back(std::move(step));
+  }
+  return {{"name", program.name}, {"values", std::move(values)}, {"steps", std::move(steps)}};
+}
+
+}  // namespace
+
+std::string describe(const Engine& engine) {
+  const plan::Plan& plan = engine.plan();
+  Json out{{"made_by", plan.made_by},
+           {"target", {{"backend", plan.target.backend}, {"isa", plan.target.isa}}},
+           {"rebuild", plan.rebuild},
+           {"inputs", ports(plan.inputs)},
+           {"outputs", ports(plan.outputs)},
+           {"metadata", plan.metadata}};
+  Json symbols = Json::array();
+  for (const plan::Symbol& s : plan.symbols)
+    symbols.push_back({{"name", s.name}, {"min", s.range.min}, {"max", s.range.max}});
+  out["symbols"] = std::move(symbols);
+  Json profiles = Json::array();
+  for (const plan::Profile& p : plan.profiles) {
+    Json inputs = Json::object();
+    for (size_t i = 0; i < p.inputs.size(); ++i)
+      inputs[plan.inputs[i].name] = {{"min", p.inputs[i].min}, {"opt", p.inputs[i].opt}, {"max", p.inputs[i].max}};
+    profiles.push_back({{"name", p.name}, {"inputs", std::move(inputs)}});
+  }
+  out["profiles"] = std::move(profiles);
+  const MemoryReport memory = engine.memory();
+  Json arenas = Json::array();
+  for (const ArenaReport& a : memory.arenas)
+    arenas.push_back({{"profile", a.profile}, {"bytes", a.arena_bytes}, {"lower_bound", a.lower_bound}, {"bounded", a.bounded}});
+  out["memory"] = {{"weights", memory.weight_bytes}, {"arenas", std::move(arenas)}};
+  Json report = Json::array();
+  for (const plan::Record& r : plan.report)
+    report.push_back({{"kind", r.kind}, {"subject", r.subject}, {"fields", r.fields}});
+  out["report"] = std::move(report);
+  Json programs = Json::array();
+  for (const plan::Program& p : plan.programs) programs.push_back(describe_program(p));
+  out["programs"] = std::move(programs);
+  return out.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace planish::capi
