@@ -61,11 +61,16 @@ class Network {
                            const Bodies& bodies = {}) {
     detail::check(planish_network_begin_node(handle(), op.c_str(), name.c_str(),
                                              static_cast<int>(inputs.size()), inputs.data(), outputs));
-    for (const auto& [key, value] : attributes) set_attribute(key, value);
-    for (const auto& [key, body] : bodies) {
-      detail::check(planish_network_begin_subgraph(handle(), key.c_str()));
-      body(*this);
-      detail::check(planish_network_end_subgraph(handle()));
+    try {
+      for (const auto& [key, value] : attributes) set_attribute(key, value);
+      for (const auto& [key, body] : bodies) {
+        detail::check(planish_network_begin_subgraph(handle(), key.c_str()));
+        body(*this);
+        detail::check(planish_network_end_subgraph(handle()));
+      }
+    } catch (...) {
+      planish_network_abandon_node(handle());
+      throw;
     }
     std::vector<Id> ids(static_cast<size_t>(outputs), kAbsent);
     detail::check(planish_network_end_node(handle(), ids.data()));

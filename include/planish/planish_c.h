@@ -210,6 +210,8 @@ PLANISH_API planish_status planish_network_set_tensor(planish_network* network, 
 PLANISH_API planish_status planish_network_begin_subgraph(planish_network* network, const char* name);
 PLANISH_API planish_status planish_network_end_subgraph(planish_network* network);
 PLANISH_API planish_status planish_network_end_node(planish_network* network, int* values);
+/* Drops the node that is open, with its open subgraph, if there is one. */
+PLANISH_API void planish_network_abandon_node(planish_network* network);
 PLANISH_API planish_status planish_network_mark_output(planish_network* network, int value, const char* name);
 /* The type of a value as text, inferred so far: "float32[batch, 64]". */
 PLANISH_API planish_status planish_network_type(planish_network* network, int value, const char** type);

@@ -195,6 +195,14 @@ planish_status planish_network_end_node(planish_network* network, int* values) {
   });
 }
 
+void planish_network_abandon_node(planish_network* network) {
+  if (network == nullptr || network->open.empty()) return;
+  const planish_network::Open open = network->open.back();
+  network->open.pop_back();
+  network->values.resize(open.first_value);
+  open.node->graph()->erase(open.node);
+}
+
 planish_status planish_network_mark_output(planish_network* network, int value, const char* name) {
   return guard([&] {
     planish_network& n = deref(network, "network");
