@@ -22,7 +22,13 @@ class RunBudget {
  public:
   explicit RunBudget(RunLimits limits = {}) : limits_(limits) {}
   const RunLimits& limits() const { return limits_; }
-  void reset() { iterations_ = work_ = 0; }
+  void reset() {
+    iterations_ = work_ = 0;
+    draws_ = 0;
+  }
+  // Number of the next random draw of this run: it tells apart the draws of one node in a loop, and
+  // makes every run draw the same.
+  uint64_t next_draw() { return draws_++; }
 
   void spend_iterations(int64_t n, const std::string& node) {
     if (__builtin_add_overflow(iterations_, n, &iterations_) || iterations_ > limits_.loop_iterations)
@@ -47,6 +53,7 @@ class RunBudget {
   RunLimits limits_;
   int64_t iterations_ = 0;
   int64_t work_ = 0;
+  uint64_t draws_ = 0;
 };
 
 }  // namespace planish

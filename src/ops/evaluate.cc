@@ -75,6 +75,9 @@ class Run final : public KernelContext {
   bool has_subgraph(std::string_view name) const override {
     return runner_ != nullptr && runner_->has(name);
   }
+  std::vector<Type> subgraph_types(std::string_view name) const override {
+    return runner_ != nullptr ? runner_->output_types(name) : std::vector<Type>{};
+  }
 
  private:
   SubgraphRunner* runner_;

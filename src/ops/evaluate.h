@@ -16,7 +16,10 @@ class SubgraphRunner {
  public:
   virtual ~SubgraphRunner() = default;
   virtual bool has(std::string_view name) const = 0;
+  // What it returns owns its memory: a later run does not touch it.
   virtual std::vector<Datum> run(std::string_view name, std::vector<Datum> inputs) = 0;
+  // Types of the outputs as far as they were known before the run; empty: nothing is known.
+  virtual std::vector<Type> output_types(std::string_view) const { return {}; }
 };
 
 // The type of a datum, with constant dims. Sequences take their element type from the first item.

@@ -120,9 +120,13 @@ class KernelContext {
   // it, since its memory may be an arena's or the caller's.
   void set_output(int i, Datum datum);
 
-  // Runs the named subgraph once. Captured values are bound already.
+  // Runs the named subgraph once. Captured values are bound already. What it returns owns its
+  // memory: a later run does not touch it.
   virtual std::vector<Datum> run_subgraph(std::string_view name, std::vector<Datum> inputs) = 0;
   virtual bool has_subgraph(std::string_view name) const = 0;
+  // Types of the subgraph's outputs as far as they were known before the run; empty: nothing is.
+  // A loop of no iterations makes its outputs from them.
+  virtual std::vector<Type> subgraph_types(std::string_view) const { return {}; }
   RunBudget& budget() { return *budget_; }
 
   // Throws kInvalidValue with the node and the op in the message.

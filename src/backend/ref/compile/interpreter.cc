@@ -39,6 +39,12 @@ class Interpreter {
         throw Error(ErrorCode::kInternal, concat("node ", node_.name(), " has no subgraph ", name));
       return self_.run(*graph, std::move(inputs));
     }
+    std::vector<Type> output_types(std::string_view name) const override {
+      std::vector<Type> types;
+      if (const ir::Graph* graph = node_.subgraph(name))
+        for (const ir::Value* out : graph->outputs()) types.push_back(out->type());
+      return types;
+    }
 
    private:
     Interpreter& self_;
