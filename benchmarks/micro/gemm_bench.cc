@@ -17,6 +17,7 @@ struct Shape {
   const char* name;
   int64_t batch, m, n, k;
   bool packed;
+  bool transposed = false;  // B's columns are contiguous
 };
 
 const Shape kShapes[] = {
@@ -25,7 +26,7 @@ const Shape kShapes[] = {
     {"bert_out_s128", 1, 128, 768, 768, true},
     {"bert_ffn_up_s128", 1, 128, 3072, 768, true},
     {"bert_ffn_down_s128", 1, 128, 768, 3072, true},
-    {"bert_scores_s128", 12, 128, 128, 64, false},
+    {"bert_scores_s128", 12, 128, 128, 64, false, true},
     {"bert_values_s128", 12, 128, 64, 128, false},
     {"minilm_qkv_s32", 1, 32, 1152, 384, true},
     {"vit_ffn_s197", 1, 197, 3072, 768, true},
@@ -58,7 +59,8 @@ void run_gemm(benchmark::State& state, const Shape& s, Isa isa, int threads) {
   g.a_batch[1] = s.m * s.k;
   g.b = b.get();
   g.b_packed = s.packed;
-  g.b_row = s.n;
+  g.b_row = s.transposed ? 1 : s.n;
+  g.b_col = s.transposed ? s.k : 1;
   g.b_batch[1] = s.packed ? 0 : s.k * s.n;
   g.c = c.get();
   g.c_row = s.n;

@@ -200,30 +200,60 @@ void block(const GemmBlock& g) {
   if (g.runs > 0 && g.rows > 0 && g.cols > 0) Walk(g).run();
 }
 
+// A panel whose rows are contiguous in B.
+void pack_rows(const float* b, int64_t b_row, int64_t k, int64_t cols, int64_t width, float* out) {
+  for (int64_t i = 0; i < k; ++i, b += b_row, out += width) {
+    for (int64_t v = 0; v < width; v += kLanes) {
+      load_up_to(b + v, greatest<int64_t>(cols - v, 0)).store(out + v);
+    }
+  }
+}
+
+// A panel whose columns are contiguous in B: blocks of 4 rows and 4 columns are turned in
+// registers.
+void pack_columns(const float* b, int64_t b_col, int64_t k, int64_t cols, int64_t width,
+                  float* out) {
+  const int64_t whole_k = k / 4 * 4, whole_cols = cols / 4 * 4;
+  for (int64_t i = 0; i < whole_k; i += 4) {
+    for (int64_t j = 0; j < whole_cols; j += 4) {
+      const float* in = b + j * b_col + i;
+      __m128 c0 = _mm_loadu_ps(in), c1 = _mm_loadu_ps(in + b_col);
+      __m128 c2 = _mm_loadu_ps(in + 2 * b_col), c3 = _mm_loadu_ps(in + 3 * b_col);
+      _MM_TRANSPOSE4_PS(c0, c1, c2, c3);
+      float* to = out + i * width + j;
+      _mm_storeu_ps(to, c0);
+      _mm_storeu_ps(to + width, c1);
+      _mm_storeu_ps(to + 2 * width, c2);
+      _mm_storeu_ps(to + 3 * width, c3);
+    }
+  }
+  for (int64_t i = 0; i < k; ++i) {
+    const int64_t first = i < whole_k ? whole_cols : 0;
+    for (int64_t j = first; j < width; ++j) out[i * width + j] = j < cols ? b[j * b_col + i] : 0.0f;
+  }
+}
+
+void pack_any(const float* b, int64_t b_row, int64_t b_col, int64_t k, int64_t cols, int64_t width,
+              float* out) {
+  for (int64_t i = 0; i < k; ++i) {
+    for (int64_t j = 0; j < width; ++j) {
+      out[i * width + j] = j < cols ? b[i * b_row + j * b_col] : 0.0f;
+    }
+  }
+}
+
 void pack(const float* b, int64_t b_row, int64_t b_col, int64_t k, int64_t n, int64_t col0,
           int64_t col1, float* packed) {
   for (int64_t j = col0; j < col1; j += kPanel) {
     const int64_t cols = least<int64_t>(kPanel, n - j);
     const int64_t width = cols <= kLanes ? kLanes : kPanel;
-    float* out = packed + j * k;
     const float* in = b + j * b_col;
     if (b_col == 1) {
-      for (int64_t i = 0; i < k; ++i, in += b_row, out += width) {
-        for (int64_t v = 0; v < width; v += kLanes) {
-          load_up_to(in + v, greatest<int64_t>(cols - v, 0)).store(out + v);
-        }
-      }
+      pack_rows(in, b_row, k, cols, width, packed + j * k);
+    } else if (b_row == 1) {
+      pack_columns(in, b_col, k, cols, width, packed + j * k);
     } else {
-      // Eight rows at a time, so that a column's elements are used while their line is in the
-      // cache.
-      for (int64_t i0 = 0; i0 < k; i0 += 8) {
-        const int64_t i1 = least<int64_t>(i0 + 8, k);
-        for (int64_t v = 0; v < width; ++v) {
-          for (int64_t i = i0; i < i1; ++i) {
-            out[i * width + v] = v < cols ? in[i * b_row + v * b_col] : 0.0f;
-          }
-        }
-      }
+      pack_any(in, b_row, b_col, k, cols, width, packed + j * k);
     }
   }
 }
