@@ -15,6 +15,7 @@ namespace {
 constexpr int kMaxDepth = 200;
 constexpr int kMaxRepeat = 1000;
 constexpr size_t kMaxProgram = 200000;
+constexpr size_t kMaxRanges = 1000000;
 constexpr int kUnbounded = -1;
 
 using Range = Regex::Range;
@@ -83,7 +84,7 @@ Ranges complement(Ranges ranges) {
   char32_t next = 0;
   for (const Range& r : ranges) {
     if (r.first > next) out.push_back({next, r.first - 1});
-    next = std::max(next, r.last + 1);
+    next = std::max<char32_t>(next, r.last + 1);
   }
   if (next <= 0x10FFFF) out.push_back({next, 0x10FFFF});
   return out;
@@ -435,6 +436,8 @@ class Compiler {
     Regex::Instruction instruction{.code = Regex::Code::kCharacter, .negated = node.negated, .next = next};
     instruction.ranges_begin = static_cast<uint32_t>(ranges_.size());
     ranges_.insert(ranges_.end(), node.set.begin(), node.set.end());
+    if (ranges_.size() > kMaxRanges)
+      throw Error(ErrorCode::kBudgetExceeded, "pattern: the expression is too large");
     instruction.ranges_end = static_cast<uint32_t>(ranges_.size());
     return add(instruction);
   }

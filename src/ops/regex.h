@@ -18,8 +18,8 @@ class Regex {
   explicit Regex(std::string_view pattern);
 
   bool matches_whole(std::string_view text) const;
-  // Number of instructions; matching a text of n bytes takes at most about n times as many steps.
-  int64_t size() const { return static_cast<int64_t>(program_.size()); }
+  // Matching a text of n bytes takes at most about n times as many steps.
+  int64_t size() const { return static_cast<int64_t>(program_.size() + ranges_.size()); }
 
   struct Range {
     char32_t first, last;
