@@ -172,6 +172,7 @@ class StepContext {
 
  private:
   friend class Frame;
+  friend class Binder;
   const plan::Step* step_ = nullptr;
   std::vector<const Datum*> inputs_;
   std::vector<Datum*> outputs_;

@@ -67,6 +67,11 @@ class Tensor {
   Tensor reshaped(Dims dims) const;
   Tensor clone() const;
   const std::shared_ptr<const void>& owner() const { return owner_; }
+  // The same type over other memory, of at least bytes(). Not for strings.
+  void rebind(std::byte* data, std::shared_ptr<const void> owner) {
+    data_ = data;
+    owner_ = std::move(owner);
+  }
 
  private:
   void check_element_size(size_t size) const;

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/context.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/str.h"
+#include "planish/error.h"
+#include "runtime/frame.h"
+#include "runtime/input_check.h"
+
+namespace planish {
+namespace {
+
+std::span<const std::byte> memory_of(const Datum& datum) {
+  const auto* t = std::get_if<Tensor>(&datum.held);
+  if (t == nullptr || t->dtype() == DType::kString) return {};
+  return {t->data(), t->bytes()};
+}
+
+bool overlap(std::span<const std::byte> a, std::span<const std::byte> b) {
+  return !a.empty() && !b.empty() && a.data() < b.data() + b.size() &&
+         b.data() < a.data() + a.size();
+}
+
+size_t alignment_of(DType type) {
+  return std::clamp<size_t>(static_cast<size_t>(dtype_bits(type)) / 8, 1, 8);
+}
+
+bool is_aligned(const std::byte* data, DType type) {
+  return reinterpret_cast<uintptr_t>(data) % alignment_of(type) == 0;
+}
+
+}  // namespace
+
+struct Context::Impl final : OutputPlaces {
+  Impl(const Engine& engine, const EngineCode& code, int profile)
+      : engine(engine),
+        run{.engine = code, .budget = RunBudget(code.options.limits)},
+        frame(code.programs.front(), run),
+        check(engine.plan(), profile),
+        no_symbols(code.symbols.size(), kUnbound),
+        bound(engine.outputs().size()),
+        placed(engine.outputs().size()) {}
+
+  OwnedBytes place(size_t i, size_t bytes) override {
+    const DType type = engine.outputs()[i].type.dtype;
+    if (!bound[i].bytes.empty()) {
+      require_room(i, bytes);
+      // What overlaps an input, or has no element's alignment, is written when the run is over.
+      const auto is_input = [&](const Datum& d) { return overlap(memory_of(d), bound[i].bytes); };
+      if (!is_aligned(bound[i].bytes.data(), type) ||
+          std::any_of(inputs.begin(), inputs.end(), is_input))
+        return {};
+      placed[i] = bound[i];
+    } else if (allocator) {
+      placed[i] = allocate(i, bytes);
+    }
+    return placed[i];
+  }
+
+  OwnedBytes allocate(size_t i, size_t bytes) const {
+    std::byte* memory = allocator(static_cast<int>(i), bytes);
+    if (memory == nullptr)
+      throw Error(ErrorCode::kOutOfMemory, concat("output \"", engine.outputs()[i].name,
+                                                  "\": the allocator has no ", bytes, " bytes"));
+    return {.bytes = {memory, bytes}, .owner = nullptr};
+  }
+
+  void require_room(size_t i, size_t bytes) const {
+    if (bytes <= bound[i].bytes.size()) return;
+    throw Error(ErrorCode::kInvalidShape,
+                concat("output \"", engine.outputs()[i].name, "\": its memory has ",
+                       bound[i].bytes.size(), " bytes, the result needs ", bytes));
+  }
+
+  void check_bound() const {
+    for (size_t i = 0; i < bound.size(); ++i)
+      for (size_t k = 0; k < i; ++k)
+        if (overlap(bound[i].bytes, bound[k].bytes))
+          throw Error(ErrorCode::kInvalidArgument,
+                      concat("outputs \"", engine.outputs()[k].name, "\" and \"",
+                             engine.outputs()[i].name, "\" are bound to the same memory"));
+  }
+
+  // Inputs as the frame needs them: elements aligned, containers that nobody else holds.
+  std::vector<Datum> take_inputs(std::span<const Datum> given) const {
+    std::vector<Datum> out;
+    out.reserve(given.size());
+    for (const Datum& datum : given) {
+      const auto* t = std::get_if<Tensor>(&datum.held);
+      const bool is_fit = t == nullptr
+                              ? datum.empty()
+                              : t->dtype() == DType::kString || is_aligned(t->data(), t->dtype());
+      out.push_back(is_fit ? datum : deep_copy(datum));
+    }
+    return out;
+  }
+
+  // Puts output i where the caller wants it.
+  void deliver(size_t i, Datum& datum) const {
+    const bool is_bound = !bound[i].bytes.empty();
+    if (!is_bound && !allocator) return;
+    auto* t = std::get_if<Tensor>(&datum.held);
+    if (t == nullptr || t->dtype() == DType::kString) {
+      if (is_bound)
+        throw Error(ErrorCode::kInvalidArgument,
+                    concat("output \"", engine.outputs()[i].name, "\" cannot be bound to memory"));
+      return;
+    }
+    if (!placed[i].bytes.empty() && t->data() == placed[i].bytes.data()) return;
+    if (is_bound) require_room(i, t->bytes());
+    const OwnedBytes memory = is_bound ? bound[i] : allocate(i, t->bytes());
+    auto* data = const_cast<std::byte*>(memory.bytes.data());
+    if (t->bytes() != 0) std::memmove(data, t->data(), t->bytes());
+    t->rebind(data, memory.owner);
+  }
+
+  // Two outputs never share memory.
+  static void separate(std::vector<Datum>& outputs) {
+    for (size_t i = 1; i < outputs.size(); ++i)
+      for (size_t k = 0; k < i; ++k)
+        if (overlap(memory_of(outputs[i]), memory_of(outputs[k]))) {
+          outputs[i] = deep_copy(outputs[i]);
+          break;
+        }
+  }
+
+  const Engine& engine;
+  RunState run;
+  Frame frame;
+  InputCheck check;
+  SymbolValues no_symbols;
+  std::vector<OwnedBytes> bound;   // by output
+  std::vector<OwnedBytes> placed;  // by output: what this run was given
+  OutputAllocator allocator;
+  std::span<const Datum> inputs;
+};
+
+Context::Context(std::shared_ptr<const Engine> engine, const EngineCode& code, int profile)
+    : engine_(std::move(engine)),
+      profile_(profile),
+      impl_(std::make_unique<Impl>(*engine_, code, profile)) {}
+
+Context::~Context() = default;
+
+std::vector<Datum> Context::run(std::span<const Datum> inputs) {
+  Impl& impl = *impl_;
+  impl.check.run(inputs);
+  impl.check_bound();
+  impl.run.budget.reset();
+  if (impl.run.observer) impl.run.begin = std::chrono::steady_clock::now();
+  std::fill(impl.placed.begin(), impl.placed.end(), OwnedBytes{});
+  const std::vector<Datum> taken = impl.take_inputs(inputs);
+  impl.inputs = inputs;
+  std::vector<Datum> outputs = impl.frame.run(taken, impl.no_symbols, &impl);
+  impl.inputs = {};
+  Impl::separate(outputs);
+  for (size_t i = 0; i < outputs.size(); ++i) impl.deliver(i, outputs[i]);
+  return outputs;
+}
+
+void Context::set_output(int i, std::span<std::byte> memory, std::shared_ptr<const void> owner) {
+  if (i < 0 || static_cast<size_t>(i) >= impl_->bound.size())
+    throw Error(ErrorCode::kInvalidArgument,
+                concat("output ", i, " of an engine with ", impl_->bound.size(), " outputs"));
+  impl_->bound[static_cast<size_t>(i)] = {.bytes = memory, .owner = std::move(owner)};
+}
+
+void Context::set_allocator(OutputAllocator allocator) { impl_->allocator = std::move(allocator); }
+void Context::set_scratch(std::span<std::byte> memory) { impl_->frame.arena().lend(memory); }
+void Context::set_observer(StepObserver observer) { impl_->run.observer = std::move(observer); }
+void Context::set_limits(const RunLimits& limits) { impl_->run.budget = RunBudget(limits); }
+
+}  // namespace planish
