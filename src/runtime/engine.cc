@@ -94,11 +94,17 @@ ArenaReport report_arena(const EngineCode& code, const plan::Profile* profile) {
   RunState run{.engine = code};
   Frame frame(code.programs.front(), run);
   const InputDims dims(shapes.dims().begin(), shapes.dims().end());
-  const Binding& binding = frame.lay_out(dims, SymbolValues(code.symbols.size(), kUnbound));
-  return {.profile = profile == nullptr ? std::string() : profile->name,
-          .arena_bytes = binding.arena_bytes,
-          .lower_bound = binding.lower_bound,
-          .bounded = shapes.is_bounded()};
+  ArenaReport report{.profile = profile == nullptr ? std::string() : profile->name,
+                     .bounded = shapes.is_bounded()};
+  try {
+    const Binding& binding = frame.lay_out(dims, SymbolValues(code.symbols.size(), kUnbound));
+    report.arena_bytes = binding.arena_bytes;
+    report.lower_bound = binding.lower_bound;
+  } catch (const Error&) {
+    // The least values that the symbols may take need not be shapes that the network can run.
+    report.bounded = false;
+  }
+  return report;
 }
 
 }  // namespace

@@ -64,7 +64,8 @@ int64_t conv_scratch_bytes(Isa isa, const Conv& conv, int threads);
 void conv(Isa isa, const Conv& conv, void* scratch, ThreadPool& pool);
 
 // ---- transposed convolution: weights are [in_channels, out_channels / groups, kernel...]. `pad`
-// is ONNX's begin; output_padding only makes `out` larger.
+// is ONNX's begin; output_padding only makes `out` larger. How weights are packed depends on `pad`,
+// not on `in` and `out`.
 
 int64_t deconv_packed_floats(Isa isa, const Conv& conv);
 void deconv_pack(Isa isa, const Conv& conv, const float* weights, float* packed);

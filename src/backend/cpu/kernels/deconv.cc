@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <iterator>
 #include <numeric>
 
 #include "backend/cpu/kernels/conv.h"
@@ -33,19 +34,22 @@ LatticeAxis phase_axis(const Conv& c, int i, int64_t phase) {
   return axis;
 }
 
-// Calls visit(lattice) for each phase that has output pixels.
+// Calls visit(lattice) for each phase, those without an output pixel included: the packed weights
+// of all of them lie one after another, whatever the size of the image.
 template <class Visit>
 void for_each_phase(const Conv& c, Visit visit) {
-  // Phases past the last output pixel are empty.
-  const int64_t n[3] = {std::min(c.stride[0], c.out[0]), std::min(c.stride[1], c.out[1]),
-                        std::min(c.stride[2], c.out[2])};
-  for (int64_t d = 0; d < n[0]; ++d) {
-    for (int64_t h = 0; h < n[1]; ++h) {
-      for (int64_t w = 0; w < n[2]; ++w) {
+  for (int64_t d = 0; d < c.stride[0]; ++d) {
+    for (int64_t h = 0; h < c.stride[1]; ++h) {
+      for (int64_t w = 0; w < c.stride[2]; ++w) {
         visit(Lattice{{phase_axis(c, 0, d), phase_axis(c, 1, h), phase_axis(c, 2, w)}});
       }
     }
   }
+}
+
+bool is_empty(const Lattice& lattice) {
+  return std::any_of(std::begin(lattice.axis), std::end(lattice.axis),
+                     [](const LatticeAxis& axis) { return axis.count == 0; });
 }
 
 }  // namespace
@@ -74,6 +78,7 @@ void deconv_pack(Isa isa, const Conv& conv, const float* weights, float* packed)
 int64_t deconv_scratch_bytes(Isa, const Conv& conv, int threads) {
   int64_t bytes = 0;
   for_each_phase(conv, [&](const Lattice& lattice) {
+    if (is_empty(lattice)) return;
     bytes = std::max(bytes, lattice_scratch_bytes(conv, lattice, threads));
   });
   return bytes;
@@ -82,7 +87,7 @@ int64_t deconv_scratch_bytes(Isa, const Conv& conv, int threads) {
 void deconv(Isa isa, const Conv& conv, void* scratch, ThreadPool& pool) {
   const float* packed = conv.weights;
   for_each_phase(conv, [&](const Lattice& lattice) {
-    lattice_run(isa, conv, lattice, packed, scratch, pool);
+    if (!is_empty(lattice)) lattice_run(isa, conv, lattice, packed, scratch, pool);
     packed += lattice_packed_floats(isa, conv, lattice);
   });
 }

@@ -43,6 +43,17 @@ Conv conv_geometry(const Attributes& a, int64_t in_channels, int64_t out_channel
   return c;
 }
 
+void set_pads(Conv& conv, const std::vector<int64_t>& pads) {
+  const size_t spatial = pads.size() / 2;
+  for (size_t i = 0; i < spatial; ++i) conv.pad[3 - spatial + i] = pads[i];
+}
+
+bool has_few_phases(const Conv& conv) {
+  constexpr int64_t kMost = 1 << 16;
+  return conv.stride[0] <= kMost && conv.stride[1] <= kMost && conv.stride[2] <= kMost &&
+         conv.stride[0] * conv.stride[1] <= kMost && conv.stride[0] * conv.stride[1] * conv.stride[2] <= kMost;
+}
+
 namespace {
 
 struct ConvState final : StepState {
@@ -62,6 +73,12 @@ class ConvStep : public StepKernel {
     auto_pad_ = a.text("auto_pad", "NOTSET");
     info.require(pads_.size() == 2 * spatial_, "pads of another length");
     for (int64_t p : pads_) info.require(p >= 0 && p < (int64_t{1} << 31), "a pad is out of range");
+    if (transposed) {
+      // Weights are packed for each residue of an output coordinate, for known pads.
+      info.require(auto_pad_ == "NOTSET", "expected explicit pads");
+      set_pads(conv_, pads_);
+      info.require(has_few_phases(conv_), "the strides are too large");
+    }
     const Tensor* w = info.constant(1);
     const int64_t expected = transposed ? deconv_packed_floats(isa_, conv_) : conv_packed_floats(isa_, conv_);
     info.require(w != nullptr && w->dtype() == DType::kF32 && w->count() == expected, "the packed weights have another size");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // cpu.reduce, cpu.softmax, cpu.row_norm, cpu.group_norm: floats along axes.
 #include <algorithm>
+#include <limits>
 
 #include "backend/cpu/kernels/norm.h"
 #include "backend/cpu/kernels/reduce.h"
@@ -76,10 +77,27 @@ class ReduceStep final : public StepKernel {
     auto p = kept<ReduceParams>(c);
     p.src = c.input(0).as<float>();
     p.dst = c.output(0).as<float>();
-    run_reduce(p, c.pool());
+    if (c.input(0).count() == 0)
+      std::fill_n(p.dst, c.output(0).count(), of_nothing());
+    else
+      run_reduce(p, c.pool());
   }
 
  private:
+  // What ONNX gives for a fold over no elements.
+  float of_nothing() const {
+    constexpr float kInfinity = std::numeric_limits<float>::infinity();
+    switch (op_) {
+      case ReduceOp::kMean: return std::numeric_limits<float>::quiet_NaN();
+      case ReduceOp::kMin: return kInfinity;
+      case ReduceOp::kMax:
+      case ReduceOp::kLogSum:
+      case ReduceOp::kLogSumExp: return -kInfinity;
+      case ReduceOp::kProd: return 1;
+      default: return 0;
+    }
+  }
+
   Isa isa_;
   ReduceOp op_{};
   std::vector<int64_t> axes_;

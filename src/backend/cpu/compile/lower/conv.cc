@@ -58,10 +58,13 @@ std::optional<ref::StepChoice> lower_conv(const ir::Node& node, const LowerTarge
 std::optional<ref::StepChoice> lower_deconv(const ir::Node& node, const LowerTarget& target) {
   const auto layer = layer_of(node);
   // output_shape moves the pads; few models have it, the portable kernel knows it.
-  if (!layer || node.attributes().has("output_shape")) return std::nullopt;
+  if (!layer || node.attributes().has("output_shape") || node.attributes().text("auto_pad", "NOTSET") != "NOTSET")
+    return std::nullopt;
   const int64_t groups = node.attributes().integer("group", 1);
   Attributes attributes = geometry(*layer, layer->w->dim(0), layer->w->dim(1) * groups);
-  const Conv c = conv_geometry(attributes, layer->w->dim(0), layer->w->dim(1) * groups);
+  Conv c = conv_geometry(attributes, layer->w->dim(0), layer->w->dim(1) * groups);
+  set_pads(c, attributes.integers("pads", {}));
+  if (!has_few_phases(c)) return std::nullopt;
   Tensor packed(DType::kF32, {deconv_packed_floats(target.isa, c)});
   deconv_pack(target.isa, c, layer->w->as<float>(), packed.as<float>());
   ref::StepChoice choice = conv_step("cpu.deconv", std::move(attributes), layer->x, std::move(packed));

@@ -17,9 +17,6 @@ std::optional<ref::StepChoice> lower_reduce(const ir::Node& node, const LowerTar
   auto axes = passes::constant_integers(node.input(1));
   if (!axes || axes->empty()) return std::nullopt;
   for (int64_t& axis : *axes) axis += axis < 0 ? rank_of(x) : 0;
-  // Folds over nothing have values of their own, which the portable kernel knows.
-  for (int64_t axis : *axes)
-    if ((*x->type().shape)[static_cast<size_t>(axis)].range().min < 1) return std::nullopt;
   return ref::StepChoice{.kernel = "cpu.reduce",
                          .attributes = Attributes{{"op", node.op()}, {"axes", *axes}},
                          .inputs = Inputs{x},
