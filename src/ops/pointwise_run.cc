@@ -22,8 +22,7 @@ constexpr uint32_t kUnsigned = PointwiseClass::kUnsigned;
 constexpr uint32_t kBools = PointwiseClass::kBools;
 constexpr uint32_t kByDouble = PointwiseClass::kByDouble;
 
-// ---- the expressions
-// -----------------------------------------------------------------------------
+// The expressions.
 
 template <class T>
 struct Constant {
@@ -83,8 +82,7 @@ constexpr Loop<T> kLoops[] = {
 #undef PLANISH_POINTWISE
 };
 
-// ---- operands that broadcast
-// -----------------------------------------------------------------------
+// Operands that broadcast.
 
 constexpr int64_t kChunk = 1024;
 
@@ -135,8 +133,7 @@ class Reader {
   std::vector<T> all_;
 };
 
-// ---- kernels
-// -----------------------------------------------------------------------------------------
+// Kernels.
 
 // Folds the inputs from the left by a two-operand loop; one, two or three inputs of a fixed row are
 // the special case of one step.

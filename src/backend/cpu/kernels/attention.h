@@ -49,8 +49,7 @@ inline constexpr int64_t kMaxHeadSize = 256;
 // Throws unsupported for a head_size above kMaxHeadSize.
 void run_attention(const AttentionParams& params, ThreadPool& pool);
 
-// ---- by instruction set
-// --------------------------------------------------------------------------
+// By instruction set.
 
 inline constexpr int64_t kAttentionRows = 256;  // queries of one call
 

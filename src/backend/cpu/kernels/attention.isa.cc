@@ -18,8 +18,7 @@ constexpr int kTileRows = 8;
 constexpr int kTileRows = 6;
 #endif
 
-// ---- c (+)= a b on tiles
-// ---------------------------------------------------------------------------
+// C (+)= a b on tiles.
 
 // `rows` rows by two vectors (or one); the last vector has `part` lanes.
 template <int rows, int vectors, bool accumulate>
@@ -85,8 +84,7 @@ void multiply(const float* a, int64_t a_stride, const float* b, int64_t b_stride
   step(std::integral_constant<int, 1>{});
 }
 
-// ---- one block of keys
-// -----------------------------------------------------------------------------
+// One block of keys.
 
 // scores[j] = q . key j
 void dot_keys(const float* q, const float* k, int64_t k_stride, int64_t keys, int64_t depth,

@@ -37,8 +37,7 @@ CopyParams transpose_params(const void* src, void* dst, int element_bytes,
 // n elements from `dst` on become *value.
 void fill_elements(void* dst, const void* value, int element_bytes, int64_t n);
 
-// ---- by instruction set
-// --------------------------------------------------------------------------
+// By instruction set.
 
 struct CopyTable {
   // dst[c * dst_ld + r] = src[r * src_ld + c], elements of 4 bytes.

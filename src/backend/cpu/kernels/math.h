@@ -39,8 +39,7 @@ PLANISH_INLINE Vec sign(Vec x) {
   return select(ne(x, x), x, select(eq(x, zero()), zero(), unit));
 }
 
-// ---- exponential
-// ---------------------------------------------------------------------------------
+// Exponential.
 
 struct ExpParts {
   Vec n;       // whole power of two
@@ -84,8 +83,7 @@ PLANISH_INLINE Vec expm1(Vec x) {
   return is_zero_or(x, y + y);
 }
 
-// ---- logarithm
-// -----------------------------------------------------------------------------------
+// Logarithm.
 
 // Of x > 0, finite.
 PLANISH_INLINE Vec log_positive(Vec x) {
@@ -126,8 +124,7 @@ PLANISH_INLINE Vec log1p(Vec x) {
   return is_zero_or(x, select(edge, log(u), y));
 }
 
-// ---- functions of the exponential
-// ----------------------------------------------------------------
+// Functions of the exponential.
 
 PLANISH_INLINE Vec sigmoid(Vec x) {
   const Vec one = Vec::broadcast(1.0f);
@@ -207,8 +204,7 @@ PLANISH_INLINE Vec erf(Vec x) {
   return select(lt(a, Vec::broadcast(0.93f)), near, select(ne(x, x), x, far));
 }
 
-// ---- trigonometry
-// --------------------------------------------------------------------------------
+// Trigonometry.
 
 struct Quadrant {
   Vec r;       // within [-pi/4, pi/4]
@@ -336,8 +332,7 @@ PLANISH_INLINE Vec acos(Vec x) {
   return select(large, outer, inner);
 }
 
-// ---- power
-// ---------------------------------------------------------------------------------------
+// Power.
 
 // x^y for x > 0 finite, through 2^(y log2 x) in double precision.
 PLANISH_INLINE Vec pow_positive(Vec x, Vec y) {
@@ -365,9 +360,8 @@ PLANISH_INLINE Vec pow_positive(Vec x, Vec y) {
     p = p * z + 0.5770780162860516;
     p = p * z + 0.9617966939261064;
     p = p * z + 2.8853900817779268;
-    double t = (e + s * p) * power[i];
-    t = t < 200.0 ? t : 200.0;
-    t = t > -200.0 ? t : -200.0;
+    const double t = (e + s * p) * power[i];
+    power[i] = static_cast<float>(t);
     const double k = t + kMagic;
     const double f = t - (k - kMagic);
     double q = 1.326413247179646e-06;
@@ -382,7 +376,10 @@ PLANISH_INLINE Vec pow_positive(Vec x, Vec y) {
     const uint64_t scale = (__builtin_bit_cast(uint64_t, k) + 1023) << 52;
     base[i] = static_cast<float>(q * __builtin_bit_cast(double, scale));
   }
-  return Vec::load(base);
+  // Outside of these the scale above is meaningless and the result is known.
+  const Vec t = Vec::load(power);
+  const Vec r = select(lt(t, Vec::broadcast(-160.0f)), zero(), Vec::load(base));
+  return select(lt(Vec::broadcast(160.0f), t), Vec::broadcast(kInfinity), r);
 }
 
 PLANISH_INLINE Vec pow(Vec x, Vec y) {

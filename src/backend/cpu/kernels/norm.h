@@ -55,8 +55,7 @@ inline constexpr int64_t kMaxGroupChannelsLast = 2048;
 
 void run_group_norm(const GroupNormParams& params, ThreadPool& pool);
 
-// ---- by instruction set
-// --------------------------------------------------------------------------
+// By instruction set.
 
 struct NormTable {
   void (*row)(const RowNormParams& params, int64_t row);

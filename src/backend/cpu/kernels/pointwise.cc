@@ -109,8 +109,7 @@ Tasks split(int64_t units, int64_t elements, const PointwiseProgram& program, in
   return {(units + each - 1) / each, each};
 }
 
-// ---- long inner runs: blocks of the last two dims
-// ----------------------------------------------------
+// Long inner runs: blocks of the last two dims.
 
 class BlockRun {
  public:
@@ -188,23 +187,58 @@ class BlockRun {
   int64_t col_blocks_ = 1;
 };
 
-// ---- short inner runs: operands are laid out densely first
-// -------------------------------------------
+// Short inner runs: operands are laid out densely first.
 
-template <class T>
-void copy_run(void* dst, int64_t dst_stride, const void* src, int64_t src_stride, int64_t n) {
-  auto* to = static_cast<T*>(dst);
-  const auto* from = static_cast<const T*>(src);
-  for (int64_t i = 0; i < n; ++i) to[i * dst_stride] = from[i * src_stride];
+// Moves elements [first, first + n) of a row-major walk over a space between an operand's memory
+// and dense memory.
+template <class T, bool scatter>
+void stage_elements(const Space& space, const int64_t* strides, T* memory, T* dense, int64_t first,
+                    int64_t n) {
+  const int inner = space.rank - 1;
+  int64_t at[kMaxPointwiseRank];
+  int64_t index = first / space.dims[inner];
+  T* run = memory;
+  for (int d = inner - 1; d >= 0; --d) {
+    at[d] = index % space.dims[d];
+    index /= space.dims[d];
+    run += at[d] * strides[d];
+  }
+  const int64_t stride = strides[inner];
+  int64_t col = first % space.dims[inner];
+  while (n > 0) {
+    const int64_t count = std::min(n, space.dims[inner] - col);
+    for (int64_t i = 0; i < count; ++i) {
+      if constexpr (scatter) {
+        run[(col + i) * stride] = dense[i];
+      } else {
+        dense[i] = run[(col + i) * stride];
+      }
+    }
+    dense += count;
+    n -= count;
+    col = 0;
+    for (int d = inner - 1; d >= 0; --d) {
+      run += strides[d];
+      if (++at[d] < space.dims[d]) break;
+      run -= strides[d] * space.dims[d];
+      at[d] = 0;
+    }
+  }
 }
 
-void copy_elements(int bytes, void* dst, int64_t dst_stride, const void* src, int64_t src_stride,
-                   int64_t n) {
+template <bool scatter>
+void stage_bytes(int bytes, const Space& space, const int64_t* strides, void* memory, void* dense,
+                 int64_t first, int64_t n) {
+  const auto typed = [&](auto element) {
+    using T = decltype(element);
+    stage_elements<T, scatter>(space, strides, static_cast<T*>(memory), static_cast<T*>(dense),
+                               first, n);
+  };
   switch (bytes) {
-    case 1: return copy_run<uint8_t>(dst, dst_stride, src, src_stride, n);
-    case 2: return copy_run<uint16_t>(dst, dst_stride, src, src_stride, n);
-    case 4: return copy_run<uint32_t>(dst, dst_stride, src, src_stride, n);
-    default: return copy_run<uint64_t>(dst, dst_stride, src, src_stride, n);
+    case 1: return typed(uint8_t{});
+    case 2: return typed(uint16_t{});
+    case 4: return typed(uint32_t{});
+    default: return typed(uint64_t{});
   }
 }
 
@@ -262,29 +296,6 @@ class FlatRun {
     return true;
   }
 
-  // Moves elements [first, first + n) of the row-major walk between operand i and dense memory.
-  void stage(int i, char* dense, int64_t first, int64_t n, bool scatter) const {
-    const int inner = space_.rank - 1;
-    const int64_t stride = space_.strides[i][inner];
-    const int bytes = bytes_of(i);
-    Position position(space_, inner, first / space_.dims[inner]);
-    int64_t at = first % space_.dims[inner];
-    while (n > 0) {
-      const int64_t run = std::min(n, space_.dims[inner] - at);
-      char* memory =
-          static_cast<char*>(views_[i].data) + (position.offset(i) + at * stride) * bytes;
-      if (scatter) {
-        copy_elements(bytes, memory, stride, dense, 1, run);
-      } else {
-        copy_elements(bytes, dense, 1, memory, stride, run);
-      }
-      dense += run * bytes;
-      n -= run;
-      at = 0;
-      position.advance();
-    }
-  }
-
   void run_units(int64_t first, int64_t last) const {
     alignas(64) char staging[kStagingBytes];
     TileRunner runner(*params_.program, inputs(), outputs());
@@ -301,11 +312,16 @@ class FlatRun {
         }
         address[i] = next;
         next += block_ * 8;
-        if (i < input_count) stage(i, static_cast<char*>(address[i]), at, n, false);
+        if (i < input_count) {
+          stage_bytes<false>(bytes_of(i), space_, space_.strides[i], views_[i].data, address[i], at,
+                             n);
+        }
       }
       runner.run(address, address + input_count, 1, n);
       for (int i = input_count; i < space_.operands; ++i) {
-        if (!dense_[i]) stage(i, static_cast<char*>(address[i]), at, n, true);
+        if (dense_[i]) continue;
+        stage_bytes<true>(bytes_of(i), space_, space_.strides[i], views_[i].data, address[i], at,
+                          n);
       }
     }
   }

@@ -155,8 +155,7 @@ constexpr PointwiseTable::Loop i64_or_null() {
   }
 }
 
-// ---- conversions
-// ---------------------------------------------------------------------------------
+// Conversions.
 
 struct Half {
   uint16_t bits;

@@ -56,8 +56,7 @@ struct GruCellParams {
 
 void run_gru_cell(const GruCellParams& params, ThreadPool& pool);
 
-// ---- by instruction set
-// --------------------------------------------------------------------------
+// By instruction set.
 
 struct RecurrentCellTable {
   void (*lstm_row)(const LstmCellParams& params, int64_t row);

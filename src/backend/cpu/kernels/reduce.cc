@@ -258,8 +258,7 @@ class Reduction {
   Fold fold_;
 };
 
-// ---- index of the best
-// -------------------------------------------------------------------------------
+// Index of the best.
 
 constexpr int64_t kArgColumns = 64;
 

@@ -55,8 +55,7 @@ struct ArgReduceParams {
 
 void run_arg_reduce(const ArgReduceParams& params, ThreadPool& pool);
 
-// ---- by instruction set
-// --------------------------------------------------------------------------
+// By instruction set.
 
 // What a reduction accumulates; the mean is a sum, say, until its end.
 enum class Fold : uint8_t { kSum, kSumSquare, kSumAbs, kSumExp, kMax, kMin, kProd };

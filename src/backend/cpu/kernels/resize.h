@@ -72,8 +72,7 @@ struct ResizeParams {
 
 void run_resize(const ResizeParams& params, ThreadPool& pool);
 
-// ---- by instruction set
-// --------------------------------------------------------------------------
+// By instruction set.
 
 // A plan's taps of one axis without their containers.
 struct ResizeTaps {

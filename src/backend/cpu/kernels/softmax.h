@@ -23,8 +23,7 @@ struct SoftmaxParams {
 
 void run_softmax(const SoftmaxParams& params, ThreadPool& pool);
 
-// ---- by instruction set
-// --------------------------------------------------------------------------
+// By instruction set.
 
 struct SoftmaxTable {
   void (*run)(const float* x, float* y, int64_t n, bool logarithm);
