@@ -22,7 +22,8 @@ planish_layer(import_onnx DIR import/onnx HIDDEN DEPENDS ir ops tensor base)
 planish_layer(passes DIR passes DEPENDS ir ops tensor base)
 planish_layer(tuner DIR tuner DEPENDS ir plan runtime tensor base)
 planish_layer(ref_compile DIR backend/ref/compile DEPENDS ref_runtime passes tuner memory plan ir ops)
-planish_layer(cpu_compile DIR backend/cpu/compile DEPENDS cpu_runtime passes tuner memory plan ir ops)
+planish_layer(cpu_compile DIR backend/cpu/compile
+  DEPENDS cpu_runtime ref_compile passes tuner memory plan ir ops)
 planish_layer(compiler DIR compiler
   DEPENDS ref_compile cpu_compile import_onnx passes tuner runtime memory plan ir ops tensor base)
 planish_layer(capi_compiler DIR capi/compiler DEPENDS compiler runtime ir ops tensor base)

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import planish
 from numpy.typing import NDArray
 from PIL import Image
 
-import planish
 from demo import ocr, picture
 
 ROUNDS = 15
@@ -58,7 +58,9 @@ class Network:
         options = ort.SessionOptions()
         options.intra_op_num_threads = self.threads
         start = time.perf_counter()
-        self.peer = ort.InferenceSession(str(self.path), options, providers=["CPUExecutionProvider"])
+        self.peer = ort.InferenceSession(
+            str(self.path), options, providers=["CPUExecutionProvider"]
+        )
         self.peer_seconds = time.perf_counter() - start
         self.input_name = self.engine.inputs[0].name
 
@@ -103,7 +105,10 @@ def report(networks: list[Network]) -> None:
     def row(title: str, cells: list[str]) -> None:
         print(f"{title:26}" + "".join(f"{cell:>18}" for cell in cells))
 
-    row("nodes before / after", [f"{n.engine.nodes_before} / {n.engine.nodes_after}" for n in networks])
+    row(
+        "nodes before / after",
+        [f"{n.engine.nodes_before} / {n.engine.nodes_after}" for n in networks],
+    )
     row("build", [f"{n.build_seconds:.2f} s" for n in networks])
     row("load of the plan", [f"{n.load_seconds * 1e3:.0f} ms" for n in networks])
     row("  ONNX Runtime opens in", [f"{n.peer_seconds * 1e3:.0f} ms" for n in networks])
@@ -111,7 +116,10 @@ def report(networks: list[Network]) -> None:
     row("one run", [f"{ours:.1f} ms" for ours, _ in latencies])
     row("  ONNX Runtime", [f"{theirs:.1f} ms" for _, theirs in latencies])
     row("  Planish is faster by", [f"{theirs / ours:.2f} x" for ours, theirs in latencies])
-    row("largest input", ["x".join(map(str, max(n.inputs, key=lambda a: a.size).shape)) for n in networks])
+    row(
+        "largest input",
+        ["x".join(map(str, max(n.inputs, key=lambda a: a.size).shape)) for n in networks],
+    )
     row("largest difference", [f"{max(n.differences.values()):.1e}" for n in networks])
     print(
         "\nDifferences are relative to the largest value of the output; medians of "
@@ -126,7 +134,11 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     try:
-        page = Image.open(arguments.picture).convert("RGB") if arguments.picture else picture.printed_page()
+        page = (
+            Image.open(arguments.picture).convert("RGB")
+            if arguments.picture
+            else picture.printed_page()
+        )
     except OSError as error:
         sys.exit(f"{arguments.picture}: not a picture that can be read ({error})")
     arguments.output.mkdir(parents=True, exist_ok=True)

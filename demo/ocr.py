@@ -38,7 +38,9 @@ class Line:
 
 def _normalised(image: Image.Image) -> NDArray[np.float32]:
     pixels = np.asarray(image.convert("RGB"), np.float32)[:, :, ::-1]  # the models see BGR
-    return np.ascontiguousarray(((pixels / 255.0 - 0.5) / 0.5).transpose(2, 0, 1)).astype(np.float32)
+    return np.ascontiguousarray(((pixels / 255.0 - 0.5) / 0.5).transpose(2, 0, 1)).astype(
+        np.float32
+    )
 
 
 def detector_input(image: Image.Image) -> NDArray[np.float32]:
@@ -48,7 +50,9 @@ def detector_input(image: Image.Image) -> NDArray[np.float32]:
     return _normalised(image.resize((width, height), Image.Resampling.BILINEAR))[None]
 
 
-def boxes(probability: NDArray[np.float32], size: tuple[int, int]) -> list[tuple[int, int, int, int]]:
+def boxes(
+    probability: NDArray[np.float32], size: tuple[int, int]
+) -> list[tuple[int, int, int, int]]:
     """Upright boxes, in pixels of a picture of `size` (width, height), top to bottom."""
     mask = ndimage.binary_dilation(probability > TEXT, np.ones((2, 2), bool))
     regions, _ = ndimage.label(mask, np.ones((3, 3), int))
@@ -59,9 +63,16 @@ def boxes(probability: NDArray[np.float32], size: tuple[int, int]) -> list[tuple
         if min(h, w) < 3 or float(probability[rows, columns].mean()) < REGION:
             continue
         grow = h * w * GROW / (2 * (h + w))
-        left, right = (np.array([columns.start - grow, columns.stop + grow]) / width * size[0]).round()
+        left, right = (
+            np.array([columns.start - grow, columns.stop + grow]) / width * size[0]
+        ).round()
         top, bottom = (np.array([rows.start - grow, rows.stop + grow]) / height * size[1]).round()
-        box = (max(0, int(left)), max(0, int(top)), min(size[0], int(right)), min(size[1], int(bottom)))
+        box = (
+            max(0, int(left)),
+            max(0, int(top)),
+            min(size[0], int(right)),
+            min(size[1], int(bottom)),
+        )
         if box[2] - box[0] >= 4 and box[3] - box[1] >= 4:
             found.append(box)
     return sorted(found, key=lambda b: (round((b[1] + b[3]) / 2 / 16), b[0]))

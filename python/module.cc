@@ -206,6 +206,7 @@ nb::list option_rows() {
 
 }  // namespace
 
+// size: one list of all that the module holds
 NB_MODULE(_planish, m) {
   nb::set_leak_warnings(false);
   nb::register_exception_translator(translate, nullptr);

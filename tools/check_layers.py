@@ -36,6 +36,8 @@ LAYERS: dict[str, set[str]] = {
     "backend/cpu/compile": {
         *("backend/cpu/kernels", "backend/cpu/runtime", "passes", "tuner", "memory", "runtime"),
         *("plan", "ir", "ops", "tensor", "base"),
+        # The reference is no rival: it is what every backend falls back to, node by node.
+        "backend/ref/compile",
     },
     # A library of its own, opened at run time: it links the runtime alone.
     "backend/cpu/onednn": {
@@ -64,7 +66,7 @@ THIRD_PARTIES: dict[str, tuple[str, tuple[str, ...]]] = {
     "xxhash": (r"xxhash|xxh3", ("src/plan", "src/base")),
     "oneDNN": (r"oneapi/|dnnl|omp\.h", ("src/backend/cpu/onednn",)),
     "xbyak": (r"xbyak", ("src/backend/cpu",)),
-    "nlohmann-json": (r"nlohmann/", ("cli", "server", "src/compiler")),
+    "nlohmann-json": (r"nlohmann/", ("cli", "server", "src/compiler", "src/capi")),
     "CLI11": (r"CLI/", ("cli",)),
     "spdlog": (r"spdlog/", ("cli", "server")),
     "fmt": (r"fmt/", ("cli", "server")),

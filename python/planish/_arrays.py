@@ -19,11 +19,35 @@ from planish import _planish
 from planish._error import Error
 
 # Names by their number in onnx.TensorProto.DataType.
-NAMES = (
-    "undefined float32 uint8 int8 uint16 int16 int32 int64 string bool float16 float64 uint32 uint64 "
-    "complex64 complex128 bfloat16 float8_e4m3fn float8_e4m3fnuz float8_e5m2 float8_e5m2fnuz uint4 "
-    "int4 float4_e2m1fn float8_e8m0fnu uint2 int2"
-).split()
+NAMES = [
+    "undefined",
+    "float32",
+    "uint8",
+    "int8",
+    "uint16",
+    "int16",
+    "int32",
+    "int64",
+    "string",
+    "bool",
+    "float16",
+    "float64",
+    "uint32",
+    "uint64",
+    "complex64",
+    "complex128",
+    "bfloat16",
+    "float8_e4m3fn",
+    "float8_e4m3fnuz",
+    "float8_e5m2",
+    "float8_e5m2fnuz",
+    "uint4",
+    "int4",
+    "float4_e2m1fn",
+    "float8_e8m0fnu",
+    "uint2",
+    "int2",
+]
 NUMBERS = {name: number for number, name in enumerate(NAMES)}
 STRING = NUMBERS["string"]
 BITS = {NUMBERS[n]: 4 for n in ("uint4", "int4", "float4_e2m1fn")} | {
@@ -47,11 +71,16 @@ def numpy_dtype(number: int) -> np.dtype[Any]:
             import ml_dtypes
         except ImportError:
             raise Error(
-                f"arrays of {name} need the package ml_dtypes", "unsupported", None, "pip install ml_dtypes"
+                f"arrays of {name} need the package ml_dtypes",
+                "unsupported",
+                None,
+                "pip install ml_dtypes",
             ) from None
         kind = getattr(ml_dtypes, name, None)
         if kind is None:
-            raise Error(f"this version of ml_dtypes has no {name}", "unsupported", None, "update ml_dtypes")
+            raise Error(
+                f"this version of ml_dtypes has no {name}", "unsupported", None, "update ml_dtypes"
+            )
         made = np.dtype(kind)
     else:
         made = np.dtype(name)
@@ -149,7 +178,9 @@ def _as_numpy(value: Any, what: str) -> NDArray[Any]:
     try:
         return np.asarray(memoryview(value))
     except TypeError:
-        raise Error(f"{what}: expected an array, got {type(value).__name__}", "invalid_type") from None
+        raise Error(
+            f"{what}: expected an array, got {type(value).__name__}", "invalid_type"
+        ) from None
 
 
 def _torch_view(value: Any) -> NDArray[Any] | None:
@@ -174,7 +205,9 @@ def to_value(value: Any, what: str) -> _planish.Value:
     if value is None:
         return _planish.none()
     if isinstance(value, list | tuple):
-        return _planish.sequence([to_value(item, f"{what}, item {i}") for i, item in enumerate(value)])
+        return _planish.sequence(
+            [to_value(item, f"{what}, item {i}") for i, item in enumerate(value)]
+        )
     return _from_numpy(_as_numpy(value, what), what)
 
 
@@ -252,4 +285,3 @@ def into_value(array: Any, what: str) -> _planish.Value:
     if not (view.flags.c_contiguous and view.flags.writeable and view.flags.aligned):
         raise Error(f"{what}: expected a writable, contiguous array", "invalid_argument")
     return _planish.tensor(number, list(view.shape), view.ctypes.data, view.nbytes, view)
-

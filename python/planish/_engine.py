@@ -76,7 +76,8 @@ class Context:
             for name, array in outputs.items():
                 if name not in engine._output_places:
                     raise Error(
-                        f'the engine has no output "{name}"', hint=f"outputs: {engine._names(engine.outputs)}"
+                        f'the engine has no output "{name}"',
+                        hint=f"outputs: {engine._names(engine.outputs)}",
                     )
                 bound[engine._output_places[name]] = _arrays.into_value(array, f'output "{name}"')
         results = self._handle.run(values, bound)
@@ -123,7 +124,11 @@ class Engine:
 
     def create_context(self, profile: int = 0) -> Context:
         """A context for one thread, whose shapes must fit profile number ``profile``."""
-        if isinstance(profile, bool) or not isinstance(profile, int) or not -(2**31) <= profile < 2**31:
+        if (
+            isinstance(profile, bool)
+            or not isinstance(profile, int)
+            or not -(2**31) <= profile < 2**31
+        ):
             raise Error(f"profile: expected a number, got {profile!r}")
         return Context(self, profile)
 
@@ -188,7 +193,8 @@ class Engine:
         if len(inputs) != len(self._input_names):
             unknown = next(n for n in inputs if n not in self._input_names)
             raise Error(
-                f'the engine has no input "{unknown}"', hint=f"the inputs are: {self._names(self.inputs)}"
+                f'the engine has no input "{unknown}"',
+                hint=f"the inputs are: {self._names(self.inputs)}",
             )
         return values
 
@@ -280,7 +286,14 @@ def build(
     returning False cancels. Further keywords are those of docs/options.md. Raises Error.
     """
     made = make_options(
-        {"device": device, "precision": precision, "shapes": shapes, "progress": progress, **options}, "build"
+        {
+            "device": device,
+            "precision": precision,
+            "shapes": shapes,
+            "progress": progress,
+            **options,
+        },
+        "build",
     )
     if isinstance(model, bytes | bytearray | memoryview):
         return Engine(_planish.build_bytes(bytes(model), made))

@@ -112,7 +112,9 @@ class Network:
             handle.set_string(key, text(value, f"attribute {key}"))
         elif isinstance(value, np.ndarray):
             handle.set_tensor(key, _arrays.to_value(value, f"attribute {key}"))
-        elif isinstance(value, list | tuple) and all(isinstance(v, int | np.integer) for v in value):
+        elif isinstance(value, list | tuple) and all(
+            isinstance(v, int | np.integer) for v in value
+        ):
             handle.set_ints(key, [int(v) for v in value])
         elif isinstance(value, list | tuple) and all(isinstance(v, int | float) for v in value):
             handle.set_floats(key, [float(v) for v in value])

@@ -22,8 +22,12 @@ class PlanishRep(BackendRep):
             feed = inputs
         else:
             given = inputs if isinstance(inputs, list | tuple) else [inputs]
-            feed = {info.name: value for info, value in zip(self._engine.inputs, given, strict=True)}
-        feed = {k: np.asarray(v) if isinstance(v, int | float | bool) else v for k, v in feed.items()}
+            feed = {
+                info.name: value for info, value in zip(self._engine.inputs, given, strict=True)
+            }
+        feed = {
+            k: np.asarray(v) if isinstance(v, int | float | bool) else v for k, v in feed.items()
+        }
         return tuple(self._engine.run(feed).values())
 
 
