@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+// Resize and GridSample.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "support/op_case.h"
+
+namespace planish::test {
+namespace {
+
+constexpr auto kShape = ErrorCode::kInvalidShape;
+constexpr auto kModel = ErrorCode::kInvalidModel;
+using Ints = std::vector<int64_t>;
+
+Attributes linear(std::string coordinates) {
+  return {{"mode", "linear"}, {"coordinate_transformation_mode", std::move(coordinates)}};
+}
+Attributes nearest(std::string coordinates, std::string rounding) {
+  return {{"coordinate_transformation_mode", std::move(coordinates)},
+          {"nearest_mode", std::move(rounding)}};
+}
+
+TEST(ResizeOps, Nearest) {
+  const Tensor x = f32({4}, {1, 2, 3, 4}), half = f32({1}, {0.5}), twice = f32({1}, {2});
+  check_cases({
+      {"twice", "Resize", {}, {f32({2}, {1, 2}), kAbsent, twice}, {f32({4}, {1, 1, 2, 2})}},
+      {"half, ties down", "Resize", {}, {x, kAbsent, half}, {f32({2}, {1, 3})}},
+      {"half, ties up",
+       "Resize",
+       nearest("half_pixel", "round_prefer_ceil"),
+       {x, kAbsent, half},
+       {f32({2}, {2, 4})}},
+      {"half, up", "Resize", nearest("half_pixel", "ceil"), {x, kAbsent, half}, {f32({2}, {2, 4})}},
+      {"half, down",
+       "Resize",
+       nearest("asymmetric", "floor"),
+       {x, kAbsent, half},
+       {f32({2}, {1, 3})}},
+      {"to sizes",
+       "Resize",
+       nearest("asymmetric", "floor"),
+       {x, kAbsent, kAbsent, i64({1}, {3})},
+       {f32({3}, {1, 2, 3})}},
+      {"strings",
+       "Resize",
+       {},
+       {texts({1, 2}, {"a", "b"}), kAbsent, f32({2}, {2, 1})},
+       {texts({2, 2}, {"a", "b", "a", "b"})}},
+      {"int64",
+       "Resize",
+       {},
+       {i64({1}, {9007199254740992.0}), kAbsent, twice},
+       {i64({2}, {9007199254740992.0, 9007199254740992.0})}},
+      {"some axes",
+       "Resize",
+       {{"axes", Ints{-1}}},
+       {f32({2, 1}, {1, 2}), kAbsent, kAbsent, i64({1}, {2})},
+       {f32({2, 2}, {1, 1, 2, 2})}},
+      {"not larger",
+       "Resize",
+       {{"keep_aspect_ratio_policy", "not_larger"}},
+       {counting(DType::kF32, {2, 4}), kAbsent, kAbsent, i64({2}, {2, 2})},
+       {f32({1, 2}, {0, 2})}},
+      {"not smaller",
+       "Resize",
+       {{"keep_aspect_ratio_policy", "not_smaller"}},
+       {f32({1, 2}, {1, 2}), kAbsent, kAbsent, i64({2}, {2, 2})},
+       {f32({2, 4}, {1, 1, 2, 2, 1, 1, 2, 2})}},
+      {"to nothing", "Resize", {}, {x, kAbsent, kAbsent, i64({1}, {0})}, {f32({0}, {})}},
+      {"an empty scales input means sizes",
+       "Resize",
+       {},
+       {x, kAbsent, f32({0}, {}), i64({1}, {4})},
+       {x}},
+      {"from nothing",
+       "Resize",
+       {},
+       {f32({0}, {}), kAbsent, kAbsent, i64({1}, {2})},
+       {},
+       kShape,
+       "is empty"},
+      {"neither", "Resize", {}, {x}, {}, kShape, "got neither"},
+      {"both", "Resize", {}, {x, kAbsent, half, i64({1}, {2})}, {}, kShape, "got both"},
+      {"scale 0", "Resize", {}, {x, kAbsent, f32({1}, {0})}, {}, kShape, "positive"},
+      {"not a number", "Resize", {}, {x, kAbsent, f32({1}, {NAN})}, {}, kShape, "positive"},
+      {"huge", "Resize", {}, {x, kAbsent, f32({1}, {1e30})}, {}, kShape, "too large"},
+      {"negative", "Resize", {}, {x, kAbsent, kAbsent, i64({1}, {-1})}, {}, kShape, "-1"},
+      {"over the budget",
+       "Resize",
+       {},
+       {x, kAbsent, kAbsent, i64({1}, {1e9})},
+       {},
+       ErrorCode::kBudgetExceeded,
+       "bytes"},
+      {"count", "Resize", {}, {x, kAbsent, f32({2}, {1, 1})}, {}, kShape, "expected 1 values"},
+      {"mode", "Resize", {{"mode", "area"}}, {x, kAbsent, half}, {}, kModel, "mode"},
+  });
+}
+
+TEST(ResizeOps, Weighted) {
+  const Tensor x = f32({2}, {0, 4}), twice = f32({1}, {2}), ramp = f32({4}, {0, 4, 8, 12}),
+               half = f32({1}, {0.5});
+  const Attributes crop{{"mode", "linear"},
+                        {"coordinate_transformation_mode", "tf_crop_and_resize"},
+                        {"extrapolation_value", 9.0}};
+  check_cases({
+      {"half pixels",
+       "Resize",
+       linear("half_pixel"),
+       {x, kAbsent, twice},
+       {f32({4}, {0, 1, 3, 4})}},
+      {"asymmetric", "Resize", linear("asymmetric"), {x, kAbsent, twice}, {f32({4}, {0, 2, 4, 4})}},
+      {"corners",
+       "Resize",
+       linear("align_corners"),
+       {x, kAbsent, f32({1}, {2.5})},
+       {f32({5}, {0, 1, 2, 3, 4})}},
+      {"one pixel of torch",
+       "Resize",
+       linear("pytorch_half_pixel"),
+       {ramp, kAbsent, f32({1}, {0.25})},
+       {f32({1}, {0})}},
+      {"symmetric",
+       "Resize",
+       linear("half_pixel_symmetric"),
+       {ramp, kAbsent, f32({1}, {0.8})},
+       {f32({3}, {1, 6, 11})}},
+      {"a crop",
+       "Resize",
+       crop,
+       {ramp, f32({2}, {0.5, 1}), kAbsent, i64({1}, {2})},
+       {f32({2}, {6, 12})}},
+      {"a crop beyond",
+       "Resize",
+       crop,
+       {ramp, f32({2}, {-1, 1}), kAbsent, i64({1}, {3})},
+       {f32({3}, {9, 0, 12})}},
+      {"a crop without region",
+       "Resize",
+       crop,
+       {ramp, kAbsent, kAbsent, i64({1}, {2})},
+       {},
+       ErrorCode::kInvalidValue,
+       "roi"},
+      {"antialiased",
+       "Resize",
+       {{"mode", "linear"}, {"antialias", int64_t{1}}},
+       {ramp, kAbsent, half},
+       {f32({2}, {2.5, 9.5})}},
+      {"rounded into uint8",
+       "Resize",
+       linear("half_pixel"),
+       {tensor(DType::kU8, {2}, {0, 255}), kAbsent, twice},
+       {tensor(DType::kU8, {4}, {0, 64, 191, 255})}},
+      {"cubic through the points",
+       "Resize",
+       {{"mode", "cubic"}, {"coordinate_transformation_mode", "asymmetric"}},
+       {ramp, kAbsent, half},
+       {f32({2}, {0, 8})}},
+      {"cubic of a constant, without the outside",
+       "Resize",
+       {{"mode", "cubic"}, {"exclude_outside", int64_t{1}}},
+       {f32({3}, {2, 2, 2}), kAbsent, twice},
+       {f32({6}, {2, 2, 2, 2, 2, 2})}},
+      {"two axes",
+       "Resize",
+       linear("half_pixel"),
+       {f32({2, 2}, {0, 4, 8, 12}), kAbsent, f32({2}, {1, 2})},
+       {f32({2, 4}, {0, 1, 3, 4, 8, 9, 11, 12})}},
+      {"nearest antialias",
+       "Resize",
+       {{"antialias", int64_t{1}}},
+       {x, kAbsent, twice},
+       {},
+       kModel,
+       "antialias"},
+  });
+}
+
+TEST(ResizeOps, GridSample) {
+  const Tensor x = f32({1, 1, 2, 2}, {1, 2, 3, 4});
+  const Tensor grid = f32({1, 1, 3, 2}, {-1, -1, 0, 0, 3, 1});
+  auto with = [](std::string mode, std::string padding, int64_t corners) {
+    return Attributes{{"mode", std::move(mode)},
+                      {"padding_mode", std::move(padding)},
+                      {"align_corners", corners}};
+  };
+  check_cases({
+      {"linear, zeros",
+       "GridSample",
+       with("linear", "zeros", 1),
+       {x, grid},
+       {f32({1, 1, 1, 3}, {1, 2.5, 0})}},
+      {"linear, pixels' corners",
+       "GridSample",
+       with("linear", "zeros", 0),
+       {x, grid},
+       {f32({1, 1, 1, 3}, {0.25, 2.5, 0})}},
+      {"linear, border",
+       "GridSample",
+       with("linear", "border", 1),
+       {x, grid},
+       {f32({1, 1, 1, 3}, {1, 2.5, 4})}},
+      {"linear, reflection",
+       "GridSample",
+       with("linear", "reflection", 1),
+       {x, grid},
+       {f32({1, 1, 1, 3}, {1, 2.5, 3})}},
+      {"nearest of strings",
+       "GridSample",
+       with("nearest", "zeros", 1),
+       {texts({1, 1, 2, 2}, {"a", "b", "c", "d"}), f32({1, 1, 2, 2}, {1, -1, 3, 3})},
+       {texts({1, 1, 1, 2}, {"b", ""})}},
+      {"cubic at a pixel",
+       "GridSample",
+       with("cubic", "border", 1),
+       {x, f32({1, 1, 1, 2}, {1, -1})},
+       {f32({1, 1, 1, 1}, {2})}},
+      {"far away and not a number",
+       "GridSample",
+       with("linear", "reflection", 0),
+       {x, f32({1, 1, 2, 2}, {NAN, 0, 1e30, HUGE_VAL})},
+       {f32({1, 1, 1, 2}, {2, 1})},
+       {},
+       "",
+       10},
+      {"one axis",
+       "GridSample",
+       with("linear", "zeros", 1),
+       {f32({1, 1, 3}, {1, 2, 4}), f32({1, 2, 1}, {0.5, 0})},
+       {f32({1, 1, 2}, {3, 2})}},
+      {"no positions", "GridSample", {}, {x, f32({1, 0, 3, 2}, {})}, {f32({1, 1, 0, 3}, {})}},
+      {"grid", "GridSample", {}, {x, f32({1, 1, 1, 3}, {0, 0, 0})}, {}, kShape, "dimension 3"},
+      {"mode", "GridSample", {{"mode", "area"}}, {x, grid}, {}, kModel, "area"},
+  });
+}
+
+}  // namespace
+}  // namespace planish::test
