@@ -8,9 +8,11 @@
 
 #include "backend/cpu/compile/compile.h"
 #include "backend/cpu/compile/pipeline.h"
+#include "backend/ref/compile/lower.h"
 #include "base/str.h"
 #include "import/onnx/importer.h"
 #include "ir/text.h"
+#include "passes/infer.h"
 #include "passes/pipelines.h"
 #include "planish/error.h"
 #include "planish/version.h"
@@ -157,13 +159,21 @@ plan::Plan compile(ir::Graph& graph, const BuildRequest& request, Clock& clock) 
   std::map<std::string, int> fired;
   pipeline.observer = [&](const passes::Pass& pass, const ir::Graph&) { ++fired[pass.name]; };
   clock.report("optimising", 0.2);
-  passes::canonicalize(graph, context, pipeline);
+  if (request.options.reference)
+    passes::infer_types(graph, passes::Known::kIgnore);
+  else
+    passes::canonicalize(graph, context, pipeline);
   if (request.options.embed_graph) {
     const auto text = std::make_shared<const std::string>(ir::print(graph));
     plan.sections.push_back({"graph", {std::as_bytes(std::span(text->data(), text->size())), text}});
   }
   clock.report("choosing kernels", 0.6);
-  cpu::compile(graph, request.options, context, pipeline, plan);
+  if (request.options.reference) {
+    plan.target.isa = "plain";
+    ref::lower(graph, {}, plan);
+  } else {
+    cpu::compile(graph, request.options, context, pipeline, plan);
+  }
   plan.profiles = plan_profiles(request, plan.inputs);
   size_t steps = 0;
   for (const plan::Program& program : plan.programs) steps += program.steps.size();
