@@ -23,6 +23,7 @@
 #include "planish/planish.h"
 
 namespace planish {
+inline namespace api {
 
 class Network {
  public:
@@ -135,4 +136,5 @@ class Network {
   std::unique_ptr<planish_network, Release> handle_;
 };
 
+}  // namespace api
 }  // namespace planish

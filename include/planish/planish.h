@@ -32,6 +32,8 @@
 #include "planish/version.h"
 
 namespace planish {
+// The library has classes of the same names inside: these have linker names of their own.
+inline namespace api {
 
 namespace detail {
 
@@ -329,6 +331,7 @@ inline Engine build(std::span<const std::byte> model, const Options& options = {
   return Engine(engine);
 }
 
+}  // namespace api
 }  // namespace planish
 
 #include "planish/network.h"
