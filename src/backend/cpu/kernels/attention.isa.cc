@@ -21,7 +21,7 @@ constexpr int kTileRows = 6;
 // C (+)= a b on tiles.
 
 // `rows` rows by two vectors (or one); the last vector has `part` lanes.
-template <int rows, int vectors, bool accumulate>
+template <int rows, int vectors>
 PLANISH_INLINE void tile(const float* a, int64_t a_stride, const float* b, int64_t b_stride,
                          float* c, int64_t c_stride, int64_t depth, int part) {
   const auto read = [part](const float* p, int i) __attribute__((always_inline)) {
@@ -43,8 +43,7 @@ PLANISH_INLINE void tile(const float* a, int64_t a_stride, const float* b, int64
   for (int r = 0; r < rows; ++r) {
     for (int i = 0; i < vectors; ++i) {
       float* to = c + r * c_stride + i * kLanes;
-      Vec value = acc[r][i];
-      if constexpr (accumulate) value = value + read(c + r * c_stride, i);
+      const Vec value = acc[r][i] + read(c + r * c_stride, i);
       if (i + 1 == vectors) {
         store_up_to(value, to, part);
       } else {
@@ -54,33 +53,31 @@ PLANISH_INLINE void tile(const float* a, int64_t a_stride, const float* b, int64
   }
 }
 
-template <int rows, bool accumulate>
+template <int rows>
 void tile_row(const float* a, int64_t a_stride, const float* b, int64_t b_stride, float* c,
               int64_t c_stride, int64_t cols, int64_t depth) {
   int64_t n = 0;
   for (; n + 2 * kLanes <= cols; n += 2 * kLanes) {
-    tile<rows, 2, accumulate>(a, a_stride, b + n, b_stride, c + n, c_stride, depth, kLanes);
+    tile<rows, 2>(a, a_stride, b + n, b_stride, c + n, c_stride, depth, kLanes);
   }
   for (; n < cols; n += kLanes) {
     const int part = static_cast<int>(least<int64_t>(kLanes, cols - n));
-    tile<rows, 1, accumulate>(a, a_stride, b + n, b_stride, c + n, c_stride, depth, part);
+    tile<rows, 1>(a, a_stride, b + n, b_stride, c + n, c_stride, depth, part);
   }
 }
 
-template <bool accumulate>
 void multiply(const float* a, int64_t a_stride, const float* b, int64_t b_stride, float* c,
               int64_t c_stride, int64_t rows, int64_t cols, int64_t depth) {
   int64_t r = 0;
   const auto step = [&](auto count) {
     constexpr int kRows = decltype(count)::value;
     for (; r + kRows <= rows; r += kRows) {
-      tile_row<kRows, accumulate>(a + r * a_stride, a_stride, b, b_stride, c + r * c_stride,
-                                  c_stride, cols, depth);
+      tile_row<kRows>(a + r * a_stride, a_stride, b, b_stride, c + r * c_stride, c_stride, cols,
+                      depth);
     }
   };
   step(std::integral_constant<int, kTileRows>{});
   step(std::integral_constant<int, 4>{});
-  step(std::integral_constant<int, 2>{});
   step(std::integral_constant<int, 1>{});
 }
 
@@ -189,8 +186,8 @@ void attend_block(const AttentionParams& p, const Head& head, const float* trans
   const float* k = head.k + key * p.k_strides.position;
   float* out = head.out + first * p.out_strides.position;
   if (transposed != nullptr) {
-    multiply<false>(q, p.q_strides.position, transposed, kKeys, scores, kKeys, rows, keys,
-                    p.head_size);
+    for (int64_t i = 0; i < rows * kKeys; ++i) scores[i] = 0;
+    multiply(q, p.q_strides.position, transposed, kKeys, scores, kKeys, rows, keys, p.head_size);
   } else {
     for (int64_t r = 0; r < rows; ++r) {
       dot_keys(q + r * p.q_strides.position, k, p.k_strides.position, keys, p.head_size,
@@ -205,8 +202,8 @@ void attend_block(const AttentionParams& p, const Head& head, const float* trans
     const float factor = update(running[r], scores + r * kKeys, keys);
     if (factor != 1.0f) scale_row(out + r * p.out_strides.position, p.v_head_size, factor);
   }
-  multiply<true>(scores, kKeys, head.v + key * p.v_strides.position, p.v_strides.position, out,
-                 p.out_strides.position, rows, p.v_head_size, keys);
+  multiply(scores, kKeys, head.v + key * p.v_strides.position, p.v_strides.position, out,
+           p.out_strides.position, rows, p.v_head_size, keys);
 }
 
 void attend(const AttentionParams& p, int64_t batch, int64_t head_index, int64_t first,
