@@ -24,7 +24,9 @@ struct BenchFlags {
   OptionFlags options;
 };
 
-double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 double quantile(const std::vector<double>& sorted, double q) {
   const double at = q * static_cast<double>(sorted.size() - 1);
@@ -34,7 +36,8 @@ double quantile(const std::vector<double>& sorted, double q) {
 }
 
 // Milliseconds of each run of one stream.
-std::vector<double> run_stream(const Engine& engine, const std::map<std::string, Value>& inputs, const BenchFlags& flags) {
+std::vector<double> run_stream(const Engine& engine, const std::map<std::string, Value>& inputs,
+                               const BenchFlags& flags) {
   Context context = engine.create_context();
   for (const auto& [name, value] : inputs) context.set_input(name, value);
   const auto warm = Clock::now();
@@ -68,7 +71,8 @@ struct StepRow {
   double start = 0, seconds = 0;
 };
 
-std::vector<StepRow> record_steps(const Engine& engine, const std::map<std::string, Value>& inputs, int rounds) {
+std::vector<StepRow> record_steps(const Engine& engine, const std::map<std::string, Value>& inputs,
+                                  int rounds) {
   Context context = engine.create_context();
   context.run(inputs);
   std::vector<StepRow> total;
@@ -76,7 +80,8 @@ std::vector<StepRow> record_steps(const Engine& engine, const std::map<std::stri
     std::vector<StepRow> rows;
     planish_context_set_step_callback(
         context.handle(),
-        [](int, const char* node, const char* op, const char* kernel, double start, double seconds, void* user) {
+        [](int, const char* node, const char* op, const char* kernel, double start, double seconds,
+           void* user) {
           static_cast<std::vector<StepRow>*>(user)->push_back({node, op, kernel, start, seconds});
         },
         &rows);
@@ -96,21 +101,29 @@ void print_layers(std::vector<StepRow> rows) {
   double sum = 0;
   for (const StepRow& r : rows) sum += r.seconds;
   std::printf("\n%9s %6s  %-16s %-20s %s\n", "ms", "share", "kernel", "op", "node");
-  std::sort(rows.begin(), rows.end(), [](const StepRow& a, const StepRow& b) { return a.seconds > b.seconds; });
+  std::sort(rows.begin(), rows.end(),
+            [](const StepRow& a, const StepRow& b) { return a.seconds > b.seconds; });
   for (size_t i = 0; i < rows.size() && i < 30; ++i) {
     const StepRow& r = rows[i];
-    std::printf("%9.3f %5.1f%%  %-16s %-20s %.60s\n", r.seconds * 1e3, r.seconds / sum * 100, r.kernel.c_str(), r.op.c_str(),
-                r.node.c_str());
+    std::printf("%9.3f %5.1f%%  %-16s %-20s %.60s\n", r.seconds * 1e3, r.seconds / sum * 100,
+                r.kernel.c_str(), r.op.c_str(), r.node.c_str());
   }
-  if (rows.size() > 30) std::printf("  ... and %zu steps more (--json lists all)\n", rows.size() - 30);
+  if (rows.size() > 30)
+    std::printf("  ... and %zu steps more (--json lists all)\n", rows.size() - 30);
 }
 
 // Chrome's trace event format: open it in chrome://tracing or ui.perfetto.dev.
 void write_trace(const std::string& path, const std::vector<StepRow>& rows) {
   Json events = Json::array();
   for (const StepRow& r : rows)
-    events.push_back({{"name", r.node}, {"cat", r.kernel}, {"ph", "X"}, {"ts", r.start * 1e6}, {"dur", r.seconds * 1e6},
-                      {"pid", 1}, {"tid", 1}, {"args", {{"op", r.op}, {"kernel", r.kernel}}}});
+    events.push_back({{"name", r.node},
+                      {"cat", r.kernel},
+                      {"ph", "X"},
+                      {"ts", r.start * 1e6},
+                      {"dur", r.seconds * 1e6},
+                      {"pid", 1},
+                      {"tid", 1},
+                      {"args", {{"op", r.op}, {"kernel", r.kernel}}}});
   std::ofstream file(path);
   file << Json{{"traceEvents", events}}.dump(-1, ' ', false, Json::error_handler_t::replace);
   if (!file.flush()) throw Error(ErrorCode::kFileError, "\"" + path + "\" cannot be written");
@@ -121,7 +134,8 @@ int run_bench(const BenchFlags& flags) {
   const Engine engine = open_engine(flags.path, flags.options);
   const double open_seconds = since(opening);
   const auto inputs = make_inputs(engine, flags.inputs, flags.shapes, 0);
-  if (flags.streams < 1 || flags.streams > 256) throw Error(ErrorCode::kInvalidArgument, "--streams: expected 1 to 256");
+  if (flags.streams < 1 || flags.streams > 256)
+    throw Error(ErrorCode::kInvalidArgument, "--streams: expected 1 to 256");
   std::vector<std::vector<double>> all(static_cast<size_t>(flags.streams));
   std::vector<std::exception_ptr> failed(all.size());
   const auto start = Clock::now();
@@ -145,28 +159,42 @@ int run_bench(const BenchFlags& flags) {
   const double median = quantile(sorted, 0.5);
   const bool steady = is_steady(all[0], median);
   const auto description = nlohmann::json::parse(engine.describe());
-  const double arena = description["memory"]["arenas"][0]["bytes"], weights = description["memory"]["weights"];
-  const std::vector<StepRow> rows =
-      flags.layers || !flags.trace.empty() ? record_steps(engine, inputs, 20) : std::vector<StepRow>();
+  const double arena = description["memory"]["arenas"][0]["bytes"],
+               weights = description["memory"]["weights"];
+  const std::vector<StepRow> rows = flags.layers || !flags.trace.empty()
+                                        ? record_steps(engine, inputs, 20)
+                                        : std::vector<StepRow>();
   if (!flags.trace.empty()) write_trace(flags.trace, rows);
   if (flags.json) {
-    Json out{{"runs", sorted.size()}, {"streams", flags.streams}, {"open_seconds", open_seconds},
-             {"latency_ms", {{"min", sorted.front()}, {"median", median}, {"p90", quantile(sorted, 0.9)},
-                             {"p99", quantile(sorted, 0.99)}, {"max", sorted.back()}}},
-             {"throughput", static_cast<double>(sorted.size()) / wall}, {"steady", steady},
-             {"weights", weights}, {"arena", arena}};
+    Json out{{"runs", sorted.size()},
+             {"streams", flags.streams},
+             {"open_seconds", open_seconds},
+             {"latency_ms",
+              {{"min", sorted.front()},
+               {"median", median},
+               {"p90", quantile(sorted, 0.9)},
+               {"p99", quantile(sorted, 0.99)},
+               {"max", sorted.back()}}},
+             {"throughput", static_cast<double>(sorted.size()) / wall},
+             {"steady", steady},
+             {"weights", weights},
+             {"arena", arena}};
     for (const StepRow& r : rows)
-      out["steps"].push_back({{"node", r.node}, {"op", r.op}, {"kernel", r.kernel}, {"ms", r.seconds * 1e3}});
+      out["steps"].push_back(
+          {{"node", r.node}, {"op", r.op}, {"kernel", r.kernel}, {"ms", r.seconds * 1e3}});
     std::printf("%s\n", out.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
     return 0;
   }
   std::printf("opened in    %.3f s\n", open_seconds);
-  std::printf("runs         %zu by %d stream%s\n", sorted.size(), flags.streams, flags.streams == 1 ? "" : "s");
-  std::printf("latency      median %.3f ms, min %.3f, p90 %.3f, p99 %.3f, max %.3f\n", median, sorted.front(),
-              quantile(sorted, 0.9), quantile(sorted, 0.99), sorted.back());
+  std::printf("runs         %zu by %d stream%s\n", sorted.size(), flags.streams,
+              flags.streams == 1 ? "" : "s");
+  std::printf("latency      median %.3f ms, min %.3f, p90 %.3f, p99 %.3f, max %.3f\n", median,
+              sorted.front(), quantile(sorted, 0.9), quantile(sorted, 0.99), sorted.back());
   std::printf("throughput   %.1f runs a second\n", static_cast<double>(sorted.size()) / wall);
-  std::printf("memory       weights %s, arena %s\n", bytes_text(weights).c_str(), bytes_text(arena).c_str());
-  std::printf("steady       %s\n", steady ? "yes" : "no: the machine was busy, or there were too few runs");
+  std::printf("memory       weights %s, arena %s\n", bytes_text(weights).c_str(),
+              bytes_text(arena).c_str());
+  std::printf("steady       %s\n",
+              steady ? "yes" : "no: the machine was busy, or there were too few runs");
   if (flags.layers) print_layers(rows);
   return 0;
 }
@@ -176,11 +204,16 @@ int run_bench(const BenchFlags& flags) {
 void add_bench(CLI::App& app, int& exit_code) {
   auto flags = std::make_shared<BenchFlags>();
   CLI::App* verb = app.add_subcommand("bench", "measure latency, throughput and memory");
-  verb->add_option("path", flags->path, "a plan, or an ONNX model, which is built first")->required();
-  verb->add_option("--input", flags->inputs, "NAME=FILE.npy; inputs without a file are random")->type_name("NAME=FILE");
-  verb->add_option("--shape", flags->shapes, "NAME=1x3x224x224 for a random input")->type_name("NAME=SHAPE");
-  verb->add_option("--seconds", flags->seconds, "to measure for [3]")->check(CLI::Range(0.0, 86400.0));
-  verb->add_option("--warm-up", flags->warm_up, "seconds before that [0.5]")->check(CLI::Range(0.0, 3600.0));
+  verb->add_option("path", flags->path, "a plan, or an ONNX model, which is built first")
+      ->required();
+  verb->add_option("--input", flags->inputs, "NAME=FILE.npy; inputs without a file are random")
+      ->type_name("NAME=FILE");
+  verb->add_option("--shape", flags->shapes, "NAME=1x3x224x224 for a random input")
+      ->type_name("NAME=SHAPE");
+  verb->add_option("--seconds", flags->seconds, "to measure for [3]")
+      ->check(CLI::Range(0.0, 86400.0));
+  verb->add_option("--warm-up", flags->warm_up, "seconds before that [0.5]")
+      ->check(CLI::Range(0.0, 3600.0));
   verb->add_option("--streams", flags->streams, "contexts that run at once [1]");
   verb->add_flag("--layers", flags->layers, "time by step");
   verb->add_option("--trace", flags->trace, "write a Chrome trace of one run to this file");

@@ -23,8 +23,8 @@ struct BuildFlags {
 void draw_bar(const std::string& stage, double fraction, double seconds) {
   constexpr int kWidth = 30;
   const int full = static_cast<int>(fraction * kWidth);
-  std::fprintf(stderr, "\r[%-*s] %5.1f s  %-22s", kWidth, std::string(static_cast<size_t>(full), '#').c_str(), seconds,
-               stage.c_str());
+  std::fprintf(stderr, "\r[%-*s] %5.1f s  %-22s", kWidth,
+               std::string(static_cast<size_t>(full), '#').c_str(), seconds, stage.c_str());
   if (fraction >= 1) std::fprintf(stderr, "\n");
 }
 
@@ -38,7 +38,8 @@ int run_build(const BuildFlags& flags) {
   });
   const auto start = std::chrono::steady_clock::now();
   const Engine engine = build(flags.model, *options);
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   engine.save(flags.output);
   const auto description = nlohmann::json::parse(engine.describe());
   std::string before = "?", after = "?", steps = "?";
@@ -49,13 +50,17 @@ int run_build(const BuildFlags& flags) {
     steps = record["fields"]["steps"];
   }
   if (flags.json) {
-    const nlohmann::ordered_json out{{"plan", flags.output}, {"seconds", seconds}, {"nodes_before", std::stoll(before)},
-                                     {"nodes_after", std::stoll(after)}, {"steps", std::stoll(steps)},
+    const nlohmann::ordered_json out{{"plan", flags.output},
+                                     {"seconds", seconds},
+                                     {"nodes_before", std::stoll(before)},
+                                     {"nodes_after", std::stoll(after)},
+                                     {"steps", std::stoll(steps)},
                                      {"weights", description["memory"]["weights"]}};
     std::printf("%s\n", out.dump(2).c_str());
   } else if (!flags.quiet) {
-    std::printf("%s: %s nodes became %s in %.2f s; %s of weights\n", flags.output.c_str(), before.c_str(), after.c_str(),
-                seconds, bytes_text(description["memory"]["weights"].get<double>()).c_str());
+    std::printf("%s: %s nodes became %s in %.2f s; %s of weights\n", flags.output.c_str(),
+                before.c_str(), after.c_str(), seconds,
+                bytes_text(description["memory"]["weights"].get<double>()).c_str());
   }
   return 0;
 }

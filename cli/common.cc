@@ -63,10 +63,13 @@ void OptionFlags::add(CLI::App& verb, const std::string& scope, bool with_shapes
     if (!choices.empty()) help += " {" + choices + "}";
     if (!fallback.empty()) help += " [" + fallback + "]";
     if (kind == "flag")
-      verb.add_flag_function(flag_name(name), [this, name](int64_t n) { values_[name] = n > 0 ? "true" : "false"; }, help)
+      verb.add_flag_function(
+              flag_name(name),
+              [this, name](int64_t n) { values_[name] = n > 0 ? "true" : "false"; }, help)
           ->group("Options of the table");
     else
-      verb.add_option_function<std::string>(flag_name(name), [this, name](const std::string& v) { values_[name] = v; }, help)
+      verb.add_option_function<std::string>(
+              flag_name(name), [this, name](const std::string& v) { values_[name] = v; }, help)
           ->group("Options of the table")
           ->type_name(kind == "text" ? "TEXT" : "NUMBER");
   }
@@ -79,7 +82,8 @@ void OptionFlags::add(CLI::App& verb, const std::string& scope, bool with_shapes
 std::pair<std::string, std::string> split_assignment(const std::string& text, const char* what) {
   const size_t at = text.rfind('=');
   if (at == std::string::npos || at == 0)
-    throw Error(ErrorCode::kInvalidArgument, std::string(what) + " \"" + text + "\": expected NAME=VALUE");
+    throw Error(ErrorCode::kInvalidArgument,
+                std::string(what) + " \"" + text + "\": expected NAME=VALUE");
   return {text.substr(0, at), text.substr(at + 1)};
 }
 
@@ -92,9 +96,11 @@ std::unique_ptr<Options> OptionFlags::make() const {
     if (first == std::string::npos)
       options->shape(name, shape);
     else if (first == second)
-      throw Error(ErrorCode::kInvalidArgument, "--shapes \"" + text + "\": expected NAME=SHAPE or NAME=MIN:OPT:MAX");
+      throw Error(ErrorCode::kInvalidArgument,
+                  "--shapes \"" + text + "\": expected NAME=SHAPE or NAME=MIN:OPT:MAX");
     else
-      options->shape(name, shape.substr(0, first), shape.substr(first + 1, second - first - 1), shape.substr(second + 1));
+      options->shape(name, shape.substr(0, first), shape.substr(first + 1, second - first - 1),
+                     shape.substr(second + 1));
   }
   return options;
 }
@@ -119,11 +125,33 @@ Engine open_engine(const std::string& path, const OptionFlags& flags) {
 }
 
 const char* dtype_name(int number) {
-  static constexpr const char* kNames[] = {
-      "undefined", "float32", "uint8", "int8", "uint16", "int16", "int32", "int64", "string", "bool",
-      "float16", "float64", "uint32", "uint64", "complex64", "complex128", "bfloat16", "float8_e4m3fn",
-      "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "uint4", "int4", "float4_e2m1fn", "float8_e8m0fnu",
-      "uint2", "int2"};
+  static constexpr const char* kNames[] = {"undefined",
+                                           "float32",
+                                           "uint8",
+                                           "int8",
+                                           "uint16",
+                                           "int16",
+                                           "int32",
+                                           "int64",
+                                           "string",
+                                           "bool",
+                                           "float16",
+                                           "float64",
+                                           "uint32",
+                                           "uint64",
+                                           "complex64",
+                                           "complex128",
+                                           "bfloat16",
+                                           "float8_e4m3fn",
+                                           "float8_e4m3fnuz",
+                                           "float8_e5m2",
+                                           "float8_e5m2fnuz",
+                                           "uint4",
+                                           "int4",
+                                           "float4_e2m1fn",
+                                           "float8_e8m0fnu",
+                                           "uint2",
+                                           "int2"};
   return number >= 0 && number < 27 ? kNames[number] : "undefined";
 }
 
@@ -135,14 +163,16 @@ std::string dims_text(const std::vector<int64_t>& dims) {
 
 std::string bytes_text(double bytes) {
   char text[40];
-  std::snprintf(text, sizeof(text), bytes >= 1e6 ? "%.1f MB" : "%.1f kB", bytes >= 1e6 ? bytes / 1e6 : bytes / 1e3);
+  std::snprintf(text, sizeof(text), bytes >= 1e6 ? "%.1f MB" : "%.1f kB",
+                bytes >= 1e6 ? bytes / 1e6 : bytes / 1e3);
   return text;
 }
 
 namespace {
 
 int element_bits(int dtype) {
-  static constexpr int kBits[] = {0, 32, 8, 8, 16, 16, 32, 64, 0, 8, 16, 64, 32, 64, 64, 128, 16, 8, 8, 8, 8, 4, 4, 4, 8, 2, 2};
+  static constexpr int kBits[] = {0,  32,  8,  8, 16, 16, 32, 64, 0, 8, 16, 64, 32, 64,
+                                  64, 128, 16, 8, 8,  8,  8,  4,  4, 4, 8,  2,  2};
   return dtype > 0 && dtype < 27 ? kBits[dtype] : 0;
 }
 
@@ -158,7 +188,8 @@ std::vector<int64_t> parse_shape(const std::string& text) {
     }
     at += end;
     if (end == 0 || dims.back() < 0 || (at < text.size() && text[at++] != 'x'))
-      throw Error(ErrorCode::kInvalidArgument, "shape \"" + text + "\": expected dimensions like 1x3x224x224");
+      throw Error(ErrorCode::kInvalidArgument,
+                  "shape \"" + text + "\": expected dimensions like 1x3x224x224");
   }
   return dims;
 }
@@ -177,13 +208,15 @@ void fill_random(Value& value, std::mt19937_64& rng) {
     // Small numbers are indices, lengths and flags that most models take; as halves they are tiny.
     const int size = std::max(1, element_bits(value.dtype()) / 8);
     std::memset(data, 0, bytes);
-    for (size_t i = 0; i < bytes; i += static_cast<size_t>(size)) data[i] = static_cast<unsigned char>(rng() % 2);
+    for (size_t i = 0; i < bytes; i += static_cast<size_t>(size))
+      data[i] = static_cast<unsigned char>(rng() % 2);
   }
 }
 
 }  // namespace
 
-std::map<std::string, Value> make_inputs(const Engine& engine, const std::vector<std::string>& files,
+std::map<std::string, Value> make_inputs(const Engine& engine,
+                                         const std::vector<std::string>& files,
                                          const std::vector<std::string>& shapes, uint64_t seed) {
   std::map<std::string, std::string> by_file;
   std::map<std::string, std::vector<int64_t>> by_shape;
@@ -201,7 +234,8 @@ std::map<std::string, Value> make_inputs(const Engine& engine, const std::vector
       continue;
     }
     if (!info.shape || element_bits(info.dtype) == 0)
-      throw Error(ErrorCode::kInvalidArgument, "input \"" + info.name + "\" (" + info.type + ") cannot be made up", "",
+      throw Error(ErrorCode::kInvalidArgument,
+                  "input \"" + info.name + "\" (" + info.type + ") cannot be made up", "",
                   "give it with --input " + info.name + "=FILE.npy");
     std::vector<int64_t> dims;
     if (const auto it = by_shape.find(info.name); it != by_shape.end()) {
@@ -209,7 +243,8 @@ std::map<std::string, Value> make_inputs(const Engine& engine, const std::vector
       by_shape.erase(it);
     } else {
       for (const std::string& d : *info.shape)
-        dims.push_back(!d.empty() && std::isdigit(static_cast<unsigned char>(d[0])) && d.find_first_not_of("0123456789") == std::string::npos
+        dims.push_back(!d.empty() && std::isdigit(static_cast<unsigned char>(d[0])) &&
+                               d.find_first_not_of("0123456789") == std::string::npos
                            ? std::stoll(d)
                            : 1);
     }

@@ -46,9 +46,10 @@ bool is_plan(const std::string& path);
 // "x=x.npy" as name and rest. Names may hold '=': the last one separates.
 std::pair<std::string, std::string> split_assignment(const std::string& text, const char* what);
 
-// Inputs of the engine: files by name (.npy), everything else random. Symbolic dims take their value
-// from `dims` ("batch=4" or by shapes "x=1x3x224x224"), else 1.
-std::map<std::string, Value> make_inputs(const Engine& engine, const std::vector<std::string>& files,
+// Inputs of the engine: files by name (.npy), everything else random. Symbolic dims take their
+// value from `dims` ("batch=4" or by shapes "x=1x3x224x224"), else 1.
+std::map<std::string, Value> make_inputs(const Engine& engine,
+                                         const std::vector<std::string>& files,
                                          const std::vector<std::string>& shapes, uint64_t seed);
 
 const char* dtype_name(int number);

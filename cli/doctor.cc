@@ -15,21 +15,32 @@ struct Check {
   std::string what, found, fix;  // fix is empty where nothing is missing
 };
 
-bool runs(const char* command) { return std::system((std::string(command) + " >/dev/null 2>&1").c_str()) == 0; }
+bool runs(const char* command) {
+  return std::system((std::string(command) + " >/dev/null 2>&1").c_str()) == 0;
+}
 
 std::vector<Check> checks() {
   std::vector<Check> out;
   __builtin_cpu_init();
-  const char* isa = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") ? "AVX-512"
-                    : __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")       ? "AVX2"
-                                                                                            : "plain x86-64";
-  out.push_back({"processor", std::string(isa) + ", " + std::to_string(std::thread::hardware_concurrency()) + " cores", ""});
-  const double memory = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
+  const char* isa =
+      __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") ? "AVX-512"
+      : __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")       ? "AVX2"
+                                                                              : "plain x86-64";
+  out.push_back(
+      {"processor",
+       std::string(isa) + ", " + std::to_string(std::thread::hardware_concurrency()) + " cores",
+       ""});
+  const double memory =
+      static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
   out.push_back({"memory", bytes_text(memory), ""});
-  out.push_back({"NVIDIA driver", access("/dev/nvidiactl", F_OK) == 0 ? "there; this build computes on the CPU only" : "none: the CPU computes", ""});
+  out.push_back({"NVIDIA driver",
+                 access("/dev/nvidiactl", F_OK) == 0 ? "there; this build computes on the CPU only"
+                                                     : "none: the CPU computes",
+                 ""});
   out.push_back(runs("python3 -c 'import onnxruntime'")
                     ? Check{"ONNX Runtime", "found: verify compares with it", ""}
-                    : Check{"ONNX Runtime", "not found: verify compares with the reference", "python3 -m pip install onnxruntime"});
+                    : Check{"ONNX Runtime", "not found: verify compares with the reference",
+                            "python3 -m pip install onnxruntime"});
   return out;
 }
 
@@ -37,7 +48,8 @@ int run_doctor(bool json) {
   const std::vector<Check> all = checks();
   if (json) {
     nlohmann::ordered_json out{{"version", planish_version()}};
-    for (const Check& c : all) out["checks"].push_back({{"what", c.what}, {"found", c.found}, {"fix", c.fix}});
+    for (const Check& c : all)
+      out["checks"].push_back({{"what", c.what}, {"found", c.found}, {"fix", c.fix}});
     std::printf("%s\n", out.dump(2).c_str());
     return 0;
   }
@@ -53,7 +65,8 @@ int run_doctor(bool json) {
 
 void add_doctor(CLI::App& app, int& exit_code) {
   auto json = std::make_shared<bool>(false);
-  CLI::App* verb = app.add_subcommand("doctor", "show what this machine has, and how to get what is missing");
+  CLI::App* verb =
+      app.add_subcommand("doctor", "show what this machine has, and how to get what is missing");
   verb->add_flag("--json", *json, "print the result as JSON");
   verb->footer("Example:\n  planish doctor");
   verb->callback([json, &exit_code] { exit_code = run_doctor(*json); });

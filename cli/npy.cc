@@ -13,8 +13,9 @@ struct Descr {
   const char* text;
   int dtype;
 };
-constexpr Descr kDescrs[] = {{"<f4", 1}, {"|u1", 2}, {"|i1", 3}, {"<u2", 4}, {"<i2", 5}, {"<i4", 6}, {"<i8", 7},
-                             {"|b1", 9}, {"<f2", 10}, {"<f8", 11}, {"<u4", 12}, {"<u8", 13}, {"<c8", 14}, {"<c16", 15}};
+constexpr Descr kDescrs[] = {{"<f4", 1},  {"|u1", 2},  {"|i1", 3},  {"<u2", 4},  {"<i2", 5},
+                             {"<i4", 6},  {"<i8", 7},  {"|b1", 9},  {"<f2", 10}, {"<f8", 11},
+                             {"<u4", 12}, {"<u8", 13}, {"<c8", 14}, {"<c16", 15}};
 
 [[noreturn]] void fail(const std::string& path, const std::string& what) {
   throw Error(ErrorCode::kFileError, "\"" + path + "\": " + what);
@@ -35,20 +36,29 @@ Value read_npy(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) fail(path, "cannot be opened");
   const std::string all((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  if (all.size() < 10 || std::memcmp(all.data(), "\x93NUMPY", 6) != 0) fail(path, "is no .npy file");
-  const auto byte = [&](size_t i) { return static_cast<size_t>(static_cast<unsigned char>(all[i])); };
+  if (all.size() < 10 || std::memcmp(all.data(), "\x93NUMPY", 6) != 0)
+    fail(path, "is no .npy file");
+  const auto byte = [&](size_t i) {
+    return static_cast<size_t>(static_cast<unsigned char>(all[i]));
+  };
   const bool is_long = all[6] >= 2;
   const size_t start = is_long ? 12 : 10;
   if (all.size() < start) fail(path, "is cut off");
-  const size_t length = is_long ? byte(8) | byte(9) << 8 | byte(10) << 16 | byte(11) << 24 : byte(8) | byte(9) << 8;
+  const size_t length =
+      is_long ? byte(8) | byte(9) << 8 | byte(10) << 16 | byte(11) << 24 : byte(8) | byte(9) << 8;
   if (length > all.size() - start) fail(path, "is cut off");
   const std::string header = all.substr(start, length);
   const std::string descr = field(path, header, "descr");
   int dtype = 0;
   for (const Descr& d : kDescrs)
-    if (descr.compare(1, std::strlen(d.text), d.text) == 0 && descr[1 + std::strlen(d.text)] == descr[0]) dtype = d.dtype;
-  if (dtype == 0) fail(path, "holds elements of type " + descr.substr(0, descr.find(',')) + ", which are not supported");
-  if (field(path, header, "fortran_order").rfind("False", 0) != 0) fail(path, "is in Fortran order: save it in C order");
+    if (descr.compare(1, std::strlen(d.text), d.text) == 0 &&
+        descr[1 + std::strlen(d.text)] == descr[0])
+      dtype = d.dtype;
+  if (dtype == 0)
+    fail(path, "holds elements of type " + descr.substr(0, descr.find(',')) +
+                   ", which are not supported");
+  if (field(path, header, "fortran_order").rfind("False", 0) != 0)
+    fail(path, "is in Fortran order: save it in C order");
   std::vector<int64_t> dims;
   const std::string shape = field(path, header, "shape");
   for (size_t i = 1; i < shape.size() && shape[i] != ')';) {
@@ -74,10 +84,13 @@ void write_npy(const std::string& path, const Value& value) {
   const char* descr = nullptr;
   for (const Descr& d : kDescrs)
     if (d.dtype == value.dtype()) descr = d.text;
-  if (descr == nullptr) fail(path, std::string("elements of type ") + dtype_name(value.dtype()) + " do not go into .npy files");
+  if (descr == nullptr)
+    fail(path, std::string("elements of type ") + dtype_name(value.dtype()) +
+                   " do not go into .npy files");
   std::string shape;
   for (int64_t d : value.dims()) shape += std::to_string(d) + ", ";
-  std::string header = std::string("{'descr': '") + descr + "', 'fortran_order': False, 'shape': (" + shape + "), }";
+  std::string header =
+      std::string("{'descr': '") + descr + "', 'fortran_order': False, 'shape': (" + shape + "), }";
   header.resize((header.size() + 11 + 63) / 64 * 64 - 11, ' ');
   header += '\n';
   std::string all("\x93NUMPY\x01\x00", 8);

@@ -30,13 +30,16 @@ int run_run(const RunFlags& flags) {
   if (!flags.folder.empty()) {
     std::error_code error;
     std::filesystem::create_directories(flags.folder, error);
-    if (error) throw Error(ErrorCode::kFileError, "cannot make the folder \"" + flags.folder + "\": " + error.message());
+    if (error)
+      throw Error(ErrorCode::kFileError,
+                  "cannot make the folder \"" + flags.folder + "\": " + error.message());
   }
   nlohmann::ordered_json out = nlohmann::ordered_json::object();
   for (const TensorInfo& info : engine.outputs()) {
     const Value& value = outputs.at(info.name);
     if (!value.is_tensor()) {
-      std::printf("%-24s %s\n", info.name.c_str(), value.is_sequence() ? "a sequence" : "no tensor");
+      std::printf("%-24s %s\n", info.name.c_str(),
+                  value.is_sequence() ? "a sequence" : "no tensor");
       continue;
     }
     std::string path;
@@ -45,10 +48,11 @@ int run_run(const RunFlags& flags) {
       write_npy(path, value);
     }
     if (flags.json)
-      out[info.name] = {{"dtype", dtype_name(value.dtype())}, {"shape", value.dims()}, {"file", path}};
+      out[info.name] = {
+          {"dtype", dtype_name(value.dtype())}, {"shape", value.dims()}, {"file", path}};
     else
-      std::printf("%-24s %s %s %s\n", info.name.c_str(), dtype_name(value.dtype()), dims_text(value.dims()).c_str(),
-                  path.c_str());
+      std::printf("%-24s %s %s %s\n", info.name.c_str(), dtype_name(value.dtype()),
+                  dims_text(value.dims()).c_str(), path.c_str());
   }
   if (flags.json) std::printf("%s\n", out.dump(2).c_str());
   return 0;
@@ -59,9 +63,12 @@ int run_run(const RunFlags& flags) {
 void add_run(CLI::App& app, int& exit_code) {
   auto flags = std::make_shared<RunFlags>();
   CLI::App* verb = app.add_subcommand("run", "run a plan or a model once");
-  verb->add_option("path", flags->path, "a plan, or an ONNX model, which is built first")->required();
-  verb->add_option("--input", flags->inputs, "NAME=FILE.npy; inputs without a file are random")->type_name("NAME=FILE");
-  verb->add_option("--shape", flags->shapes, "NAME=1x3x224x224 for a random input")->type_name("NAME=SHAPE");
+  verb->add_option("path", flags->path, "a plan, or an ONNX model, which is built first")
+      ->required();
+  verb->add_option("--input", flags->inputs, "NAME=FILE.npy; inputs without a file are random")
+      ->type_name("NAME=FILE");
+  verb->add_option("--shape", flags->shapes, "NAME=1x3x224x224 for a random input")
+      ->type_name("NAME=SHAPE");
   verb->add_option("--seed", flags->seed, "of random inputs");
   verb->add_option("--output-dir", flags->folder, "folder for the outputs, one .npy each");
   verb->add_flag("--json", flags->json, "print the result as JSON");

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <unistd.h>
 
 #include "common.h"
 
@@ -28,7 +29,8 @@ class TemporaryFolder {
  public:
   TemporaryFolder() {
     std::string name = (fs::temp_directory_path() / "planish-verify-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) throw Error(ErrorCode::kFileError, "cannot make a temporary folder");
+    if (mkdtemp(name.data()) == nullptr)
+      throw Error(ErrorCode::kFileError, "cannot make a temporary folder");
     path_ = name;
   }
   ~TemporaryFolder() {
@@ -62,7 +64,9 @@ for name, value in zip(job["outputs"], session.run(list(job["outputs"]), feed)):
 )";
 
 bool has_onnxruntime(const std::string& python) {
-  return std::system((shell_quoted(python) + " -c 'import onnxruntime, numpy' >/dev/null 2>&1").c_str()) == 0;
+  return std::system(
+             (shell_quoted(python) + " -c 'import onnxruntime, numpy' >/dev/null 2>&1").c_str()) ==
+         0;
 }
 
 std::map<std::string, Value> run_onnxruntime(const VerifyFlags& flags, const Engine& engine,
@@ -77,13 +81,16 @@ std::map<std::string, Value> run_onnxruntime(const VerifyFlags& flags, const Eng
   }
   number = 0;
   for (const TensorInfo& info : engine.outputs())
-    job["outputs"][info.name] = (folder.path() / ("out" + std::to_string(number++) + ".npy")).string();
+    job["outputs"][info.name] =
+        (folder.path() / ("out" + std::to_string(number++) + ".npy")).string();
   std::ofstream(folder.path() / "job.json") << job.dump();
   std::ofstream(folder.path() / "run.py") << kScript;
-  const std::string command = shell_quoted(flags.python) + " " + shell_quoted((folder.path() / "run.py").string()) + " " +
-                              shell_quoted(flags.model) + " " + shell_quoted(folder.path().string());
+  const std::string command =
+      shell_quoted(flags.python) + " " + shell_quoted((folder.path() / "run.py").string()) + " " +
+      shell_quoted(flags.model) + " " + shell_quoted(folder.path().string());
   if (std::system(command.c_str()) != 0)
-    throw Error(ErrorCode::kUnsupported, "ONNX Runtime could not run the model", "", "see its message above, or use --against reference");
+    throw Error(ErrorCode::kUnsupported, "ONNX Runtime could not run the model", "",
+                "see its message above, or use --against reference");
   std::map<std::string, Value> out;
   for (const TensorInfo& info : engine.outputs()) {
     const std::string file = job["outputs"][info.name];
@@ -92,7 +99,8 @@ std::map<std::string, Value> run_onnxruntime(const VerifyFlags& flags, const Eng
   return out;
 }
 
-std::map<std::string, Value> run_reference(const VerifyFlags& flags, const std::map<std::string, Value>& inputs) {
+std::map<std::string, Value> run_reference(const VerifyFlags& flags,
+                                           const std::map<std::string, Value>& inputs) {
   const auto options = flags.options.make();
   options->set("reference", "true");
   return build(flags.model, *options).create_context().run(inputs);
@@ -101,7 +109,8 @@ std::map<std::string, Value> run_reference(const VerifyFlags& flags, const std::
 double element(const Value& v, size_t i) {
   switch (v.dtype()) {
     case 1: return static_cast<const float*>(v.data())[i];
-    case 2: case 9: return static_cast<const uint8_t*>(v.data())[i];
+    case 2:
+    case 9: return static_cast<const uint8_t*>(v.data())[i];
     case 3: return static_cast<const int8_t*>(v.data())[i];
     case 4: return static_cast<const uint16_t*>(v.data())[i];
     case 5: return static_cast<const int16_t*>(v.data())[i];
@@ -148,34 +157,45 @@ Difference compare(const Value& ours, const Value& theirs) {
 
 int run_verify(VerifyFlags flags) {
   if (is_plan(flags.model))
-    throw Error(ErrorCode::kInvalidArgument, "verify takes a model, got a plan", "", "give the ONNX file that the plan was built from");
+    throw Error(ErrorCode::kInvalidArgument, "verify takes a model, got a plan", "",
+                "give the ONNX file that the plan was built from");
   if (flags.against != "auto" && flags.against != "onnxruntime" && flags.against != "reference")
-    throw Error(ErrorCode::kInvalidArgument, "--against: expected onnxruntime or reference, got \"" + flags.against + "\"");
+    throw Error(ErrorCode::kInvalidArgument,
+                "--against: expected onnxruntime or reference, got \"" + flags.against + "\"");
   const Engine engine = build(flags.model, *flags.options.make());
   const auto inputs = make_inputs(engine, flags.inputs, flags.shapes, flags.seed);
-  if (flags.against == "auto") flags.against = has_onnxruntime(flags.python) ? "onnxruntime" : "reference";
+  if (flags.against == "auto")
+    flags.against = has_onnxruntime(flags.python) ? "onnxruntime" : "reference";
   const auto ours = engine.create_context().run(inputs);
-  const auto theirs = flags.against == "onnxruntime" ? run_onnxruntime(flags, engine, inputs) : run_reference(flags, inputs);
+  const auto theirs = flags.against == "onnxruntime" ? run_onnxruntime(flags, engine, inputs)
+                                                     : run_reference(flags, inputs);
   bool good = true;
   nlohmann::ordered_json out{{"against", flags.against}, {"tolerance", flags.tolerance}};
-  if (!flags.json) std::printf("%-28s %-22s %-12s against %s\n", "output", "shape", "difference", flags.against.c_str());
+  if (!flags.json)
+    std::printf("%-28s %-22s %-12s against %s\n", "output", "shape", "difference",
+                flags.against.c_str());
   for (const TensorInfo& info : engine.outputs()) {
     const Value& value = ours.at(info.name);
     const auto other = theirs.find(info.name);
     std::string verdict = "not compared: no tensor of numbers";
     Difference d;
-    if (value.is_tensor() && other != theirs.end() && other->second.is_tensor()) d = compare(value, other->second);
+    if (value.is_tensor() && other != theirs.end() && other->second.is_tensor())
+      d = compare(value, other->second);
     if (d.comparable) {
       const bool fine = d.same_shape && d.relative <= flags.tolerance;
       good &= fine;
-      verdict = !d.same_shape ? "DIFFERS: another shape or type, " + dims_text(other->second.dims()) : fine ? "same" : "DIFFERS";
+      verdict = !d.same_shape ? "DIFFERS: another shape or type, " + dims_text(other->second.dims())
+                : fine        ? "same"
+                              : "DIFFERS";
     }
     if (flags.json) {
-      out["outputs"].push_back({{"name", info.name}, {"difference", d.relative}, {"verdict", verdict}});
+      out["outputs"].push_back(
+          {{"name", info.name}, {"difference", d.relative}, {"verdict", verdict}});
       continue;
     }
-    std::printf("%-28.28s %-22s %-12.1e %s\n", info.name.c_str(), value.is_tensor() ? dims_text(value.dims()).c_str() : "-",
-                d.relative, verdict.c_str());
+    std::printf("%-28.28s %-22s %-12.1e %s\n", info.name.c_str(),
+                value.is_tensor() ? dims_text(value.dims()).c_str() : "-", d.relative,
+                verdict.c_str());
     if (verdict == "DIFFERS")
       std::printf("    largest at element %zu: %g here, %g there\n", d.worst, d.ours, d.theirs);
   }
@@ -183,8 +203,8 @@ int run_verify(VerifyFlags flags) {
   if (flags.json)
     std::printf("%s\n", out.dump(2).c_str());
   else
-    std::printf("%s: differences are relative to the output's largest value; allowed %.1e\n", good ? "same" : "DIFFERENT",
-                flags.tolerance);
+    std::printf("%s: differences are relative to the output's largest value; allowed %.1e\n",
+                good ? "same" : "DIFFERENT", flags.tolerance);
   return good ? 0 : 1;
 }
 
@@ -192,13 +212,18 @@ int run_verify(VerifyFlags flags) {
 
 void add_verify(CLI::App& app, int& exit_code) {
   auto flags = std::make_shared<VerifyFlags>();
-  CLI::App* verb = app.add_subcommand("verify", "compare a model's results with ONNX Runtime or the reference");
+  CLI::App* verb =
+      app.add_subcommand("verify", "compare a model's results with ONNX Runtime or the reference");
   verb->add_option("model", flags->model, "the ONNX file")->required();
-  verb->add_option("--against", flags->against, "onnxruntime or reference [the first that is there]");
+  verb->add_option("--against", flags->against,
+                   "onnxruntime or reference [the first that is there]");
   verb->add_option("--python", flags->python, "interpreter that has onnxruntime [python3]");
-  verb->add_option("--within", flags->tolerance, "largest difference, relative to the output's largest value [1e-4]");
-  verb->add_option("--input", flags->inputs, "NAME=FILE.npy; inputs without a file are random")->type_name("NAME=FILE");
-  verb->add_option("--shape", flags->shapes, "NAME=1x3x224x224 for a random input")->type_name("NAME=SHAPE");
+  verb->add_option("--within", flags->tolerance,
+                   "largest difference, relative to the output's largest value [1e-4]");
+  verb->add_option("--input", flags->inputs, "NAME=FILE.npy; inputs without a file are random")
+      ->type_name("NAME=FILE");
+  verb->add_option("--shape", flags->shapes, "NAME=1x3x224x224 for a random input")
+      ->type_name("NAME=SHAPE");
   verb->add_option("--seed", flags->seed, "of random inputs");
   verb->add_flag("--json", flags->json, "print the result as JSON");
   flags->options.add(*verb, "any", true);

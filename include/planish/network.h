@@ -29,8 +29,8 @@ class Network {
  public:
   using Id = int;
   static constexpr Id kAbsent = -1;  // an optional input that is left out
-  using Attribute = std::variant<int64_t, double, std::string, std::vector<int64_t>, std::vector<double>,
-                                 std::vector<std::string>, Value>;
+  using Attribute = std::variant<int64_t, double, std::string, std::vector<int64_t>,
+                                 std::vector<double>, std::vector<std::string>, Value>;
   using Attributes = std::vector<std::pair<std::string, Attribute>>;
   // Fills a subgraph: add its inputs, nodes and outputs on the network that it is given.
   using Body = std::function<void(Network&)>;
@@ -47,8 +47,8 @@ class Network {
     std::vector<const char*> text;
     for (const std::string& d : dims) text.push_back(d.c_str());
     Id id = kAbsent;
-    detail::check(planish_network_add_input(handle(), name.c_str(), dtype, static_cast<int>(text.size()),
-                                            text.data(), &id));
+    detail::check(planish_network_add_input(handle(), name.c_str(), dtype,
+                                            static_cast<int>(text.size()), text.data(), &id));
     return id;
   }
   // The tensor's memory is shared: it must live as long as the value it came from promises.
@@ -61,7 +61,8 @@ class Network {
                            const Attributes& attributes = {}, const std::string& name = "",
                            const Bodies& bodies = {}) {
     detail::check(planish_network_begin_node(handle(), op.c_str(), name.c_str(),
-                                             static_cast<int>(inputs.size()), inputs.data(), outputs));
+                                             static_cast<int>(inputs.size()), inputs.data(),
+                                             outputs));
     try {
       for (const auto& [key, value] : attributes) set_attribute(key, value);
       for (const auto& [key, body] : bodies) {

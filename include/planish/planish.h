@@ -10,9 +10,9 @@
 //   auto out = context.run({{"x", planish::Value::tensor<float>({1, 3, 224, 224}, pixels)}});
 //   std::span<const float> scores = out.at("y").as<float>();
 //
-// Every failure is a planish::Error (error.h) with code, node and hint. An Engine may be used by many
-// threads at once, a Context by one at a time. Programs that only load plans link planish::runtime;
-// those that call build or Network link planish::planish.
+// Every failure is a planish::Error (error.h) with code, node and hint. An Engine may be used by
+// many threads at once, a Context by one at a time. Programs that only load plans link
+// planish::runtime; those that call build or Network link planish::planish.
 #pragma once
 
 #include <cstddef>
@@ -45,17 +45,50 @@ inline void check(planish_status status) {
 
 template <class T>
 struct ElementType;  // the dtype number of a C++ type
-template <> struct ElementType<float> { static constexpr int kNumber = 1; };
-template <> struct ElementType<uint8_t> { static constexpr int kNumber = 2; };
-template <> struct ElementType<int8_t> { static constexpr int kNumber = 3; };
-template <> struct ElementType<uint16_t> { static constexpr int kNumber = 4; };
-template <> struct ElementType<int16_t> { static constexpr int kNumber = 5; };
-template <> struct ElementType<int32_t> { static constexpr int kNumber = 6; };
-template <> struct ElementType<int64_t> { static constexpr int kNumber = 7; };
-template <> struct ElementType<bool> { static constexpr int kNumber = 9; };
-template <> struct ElementType<double> { static constexpr int kNumber = 11; };
-template <> struct ElementType<uint32_t> { static constexpr int kNumber = 12; };
-template <> struct ElementType<uint64_t> { static constexpr int kNumber = 13; };
+template <>
+struct ElementType<float> {
+  static constexpr int kNumber = 1;
+};
+template <>
+struct ElementType<uint8_t> {
+  static constexpr int kNumber = 2;
+};
+template <>
+struct ElementType<int8_t> {
+  static constexpr int kNumber = 3;
+};
+template <>
+struct ElementType<uint16_t> {
+  static constexpr int kNumber = 4;
+};
+template <>
+struct ElementType<int16_t> {
+  static constexpr int kNumber = 5;
+};
+template <>
+struct ElementType<int32_t> {
+  static constexpr int kNumber = 6;
+};
+template <>
+struct ElementType<int64_t> {
+  static constexpr int kNumber = 7;
+};
+template <>
+struct ElementType<bool> {
+  static constexpr int kNumber = 9;
+};
+template <>
+struct ElementType<double> {
+  static constexpr int kNumber = 11;
+};
+template <>
+struct ElementType<uint32_t> {
+  static constexpr int kNumber = 12;
+};
+template <>
+struct ElementType<uint64_t> {
+  static constexpr int kNumber = 13;
+};
 
 struct Release {
   void operator()(planish_value* p) const { planish_value_release(p); }
@@ -87,13 +120,14 @@ class Value {
   // `dtype` as onnx.TensorProto.DataType.
   static Value tensor(int dtype, std::vector<int64_t> dims, void* data, size_t bytes) {
     planish_value* handle = nullptr;
-    detail::check(planish_tensor_create(dtype, static_cast<int>(dims.size()), dims.data(), data, bytes,
-                                        nullptr, nullptr, &handle));
+    detail::check(planish_tensor_create(dtype, static_cast<int>(dims.size()), dims.data(), data,
+                                        bytes, nullptr, nullptr, &handle));
     return Value(handle);
   }
   static Value allocate(int dtype, std::vector<int64_t> dims) {
     planish_value* handle = nullptr;
-    detail::check(planish_tensor_allocate(dtype, static_cast<int>(dims.size()), dims.data(), &handle));
+    detail::check(
+        planish_tensor_allocate(dtype, static_cast<int>(dims.size()), dims.data(), &handle));
     return Value(handle);
   }
   static Value strings(std::vector<int64_t> dims, const std::vector<std::string>& values) {
@@ -166,14 +200,17 @@ class Options {
     detail::check(planish_options_set(handle(), name.c_str(), text.c_str()));
     return *this;
   }
-  // Least, most usual and greatest shape of an input, "1x3x224x224"; one profile may follow another.
+  // Least, most usual and greatest shape of an input, "1x3x224x224"; one profile may follow
+  // another.
   Options& shape(const std::string& input, const std::string& min, const std::string& opt,
                  const std::string& max, int profile = 0) {
-    detail::check(planish_options_set_shape(handle(), profile, input.c_str(), min.c_str(), opt.c_str(),
-                                            max.c_str()));
+    detail::check(planish_options_set_shape(handle(), profile, input.c_str(), min.c_str(),
+                                            opt.c_str(), max.c_str()));
     return *this;
   }
-  Options& shape(const std::string& input, const std::string& fixed) { return shape(input, fixed, fixed, fixed); }
+  Options& shape(const std::string& input, const std::string& fixed) {
+    return shape(input, fixed, fixed, fixed);
+  }
   // Returns false to cancel.
   using Progress = std::function<bool(const std::string& stage, double fraction, double seconds)>;
   Options& progress(Progress callback) {
@@ -196,9 +233,9 @@ class Options {
 // What an engine takes or gives.
 struct TensorInfo {
   std::string name;
-  int dtype = 0;                         // as onnx.TensorProto.DataType
+  int dtype = 0;                                  // as onnx.TensorProto.DataType
   std::optional<std::vector<std::string>> shape;  // "3", "batch"; nullopt: rank unknown
-  std::string type;                      // "float32[batch, 3]"
+  std::string type;                               // "float32[batch, 3]"
 };
 
 class Engine;
@@ -206,7 +243,8 @@ class Engine;
 // One run at a time; make one a thread.
 class Context {
  public:
-  explicit Context(planish_context* handle, std::vector<TensorInfo> inputs, std::vector<TensorInfo> outputs)
+  explicit Context(planish_context* handle, std::vector<TensorInfo> inputs,
+                   std::vector<TensorInfo> outputs)
       : handle_(handle), inputs_(std::move(inputs)), outputs_(std::move(outputs)) {}
 
   // Exactly the inputs, by name; outputs by name.
@@ -221,10 +259,12 @@ class Context {
 
   // The same in steps, with memory of the caller's.
   void set_input(const std::string& name, const Value& value) {
-    detail::check(planish_context_set_input(handle_.get(), find(inputs_, name, "input"), value.handle()));
+    detail::check(
+        planish_context_set_input(handle_.get(), find(inputs_, name, "input"), value.handle()));
   }
   void set_output(const std::string& name, const Value& value) {
-    detail::check(planish_context_set_output(handle_.get(), find(outputs_, name, "output"), value.handle()));
+    detail::check(
+        planish_context_set_output(handle_.get(), find(outputs_, name, "output"), value.handle()));
   }
   void set_scratch(void* data, size_t bytes) {
     detail::check(planish_context_set_scratch(handle_.get(), data, bytes));
@@ -241,7 +281,8 @@ class Context {
   static int find(const std::vector<TensorInfo>& list, const std::string& name, const char* what) {
     for (size_t i = 0; i < list.size(); ++i)
       if (list[i].name == name) return static_cast<int>(i);
-    throw Error(ErrorCode::kInvalidArgument, std::string("the engine has no ") + what + " \"" + name + "\"");
+    throw Error(ErrorCode::kInvalidArgument,
+                std::string("the engine has no ") + what + " \"" + name + "\"");
   }
   [[noreturn]] void fail_missing(const std::map<std::string, Value>& given) const {
     for (const TensorInfo& info : inputs_)
@@ -260,7 +301,9 @@ class Engine {
  public:
   explicit Engine(planish_engine* handle) : handle_(handle, detail::Release{}) {}
 
-  void save(const std::string& path) const { detail::check(planish_engine_save(handle(), path.c_str())); }
+  void save(const std::string& path) const {
+    detail::check(planish_engine_save(handle(), path.c_str()));
+  }
   Value serialize() const {
     planish_value* bytes = nullptr;
     detail::check(planish_engine_serialize(handle(), &bytes));
@@ -273,7 +316,8 @@ class Engine {
   std::map<std::string, std::string> metadata() const {
     std::map<std::string, std::string> out;
     for (int i = 0; i < planish_engine_metadata_count(handle()); ++i)
-      out.emplace(planish_engine_metadata_key(handle(), i), planish_engine_metadata_value(handle(), i));
+      out.emplace(planish_engine_metadata_key(handle(), i),
+                  planish_engine_metadata_value(handle(), i));
     return out;
   }
   std::string describe() const {

@@ -5,12 +5,12 @@
  * enumerators of planish::ErrorCode in their order). After a failure planish_error_message(),
  * planish_error_node() and planish_error_hint() describe it, for the calling thread, until its next
  * failing call. Handles are made by *_create, *_build and *_load functions and given back by the
- * matching *_release; releasing null does nothing. Text is UTF-8, ends with a zero byte, and belongs
- * to the handle that it was asked of. Results are written through the last arguments and are left
- * alone on failure.
+ * matching *_release; releasing null does nothing. Text is UTF-8, ends with a zero byte, and
+ * belongs to the handle that it was asked of. Results are written through the last arguments and
+ * are left alone on failure.
  *
- * An engine may be used by many threads at once; a context, a value that is being written, a network
- * and options by one at a time.
+ * An engine may be used by many threads at once; a context, a value that is being written, a
+ * network and options by one at a time.
  *
  * Functions of the first part stand in libplanish_runtime; those of the second, which make engines
  * from models, in libplanish.
@@ -49,27 +49,33 @@ PLANISH_API const char* planish_error_hint(void); /* "" if there is none */
 typedef void (*planish_log_callback)(int level, const char* message, void* user);
 PLANISH_API void planish_set_log(int level, planish_log_callback callback, void* user);
 
-/* ---- options: one function for all rows of planish/options.def --------------------------------- */
+/* ---- options: one function for all rows of planish/options.def ---------------------------------
+ */
 
 PLANISH_API planish_status planish_options_create(planish_options** options);
 PLANISH_API void planish_options_release(planish_options* options);
-PLANISH_API planish_status planish_options_set(planish_options* options, const char* name, const char* text);
-/* The shapes that profile `profile` allows for input `input`: least, most usual and greatest, written
- * "1x3x224x224", "" for a scalar. Inputs without a row keep their declared shape. Profiles are
- * numbered from 0 without gaps. */
-PLANISH_API planish_status planish_options_set_shape(planish_options* options, int profile, const char* input,
-                                                     const char* min, const char* opt, const char* max);
+PLANISH_API planish_status planish_options_set(planish_options* options, const char* name,
+                                               const char* text);
+/* The shapes that profile `profile` allows for input `input`: least, most usual and greatest,
+ * written "1x3x224x224", "" for a scalar. Inputs without a row keep their declared shape. Profiles
+ * are numbered from 0 without gaps. */
+PLANISH_API planish_status planish_options_set_shape(planish_options* options, int profile,
+                                                     const char* input, const char* min,
+                                                     const char* opt, const char* max);
 /* Called during a build with what is done, a fraction from 0 to 1 and the time in seconds since the
  * start; a non-zero result cancels the build (status "cancelled"). */
-typedef int (*planish_progress_callback)(const char* stage, double fraction, double seconds, void* user);
-PLANISH_API void planish_options_set_progress(planish_options* options, planish_progress_callback callback,
-                                              void* user);
+typedef int (*planish_progress_callback)(const char* stage, double fraction, double seconds,
+                                         void* user);
+PLANISH_API void planish_options_set_progress(planish_options* options,
+                                              planish_progress_callback callback, void* user);
 /* The option rows: count, and name, kind ("integer", "real", "text", "flag"), default, choices
  * ("a|b" or ""), scope and help of row i. */
 PLANISH_API int planish_option_count(void);
-PLANISH_API const char* planish_option_field(int i, int field); /* 0 name .. 5 help, in that order */
+PLANISH_API const char* planish_option_field(int i,
+                                             int field); /* 0 name .. 5 help, in that order */
 
-/* ---- values: tensors, sequences, maps, nothing --------------------------------------------------- */
+/* ---- values: tensors, sequences, maps, nothing
+ * --------------------------------------------------- */
 
 /* Numbers are those of onnx.TensorProto.DataType. Types of less than 8 bits are packed, low bits
  * first. */
@@ -77,15 +83,17 @@ typedef void (*planish_release_callback)(void* user);
 
 /* A tensor over the caller's memory: `bytes` must be what dtype and dims need. The memory must stay
  * until `release` is called (null: until the value is released). */
-PLANISH_API planish_status planish_tensor_create(int dtype, int rank, const int64_t* dims, void* data,
-                                                 size_t bytes, planish_release_callback release, void* user,
+PLANISH_API planish_status planish_tensor_create(int dtype, int rank, const int64_t* dims,
+                                                 void* data, size_t bytes,
+                                                 planish_release_callback release, void* user,
                                                  planish_value** value);
 /* A tensor with memory of its own, uninitialised. */
 PLANISH_API planish_status planish_tensor_allocate(int dtype, int rank, const int64_t* dims,
                                                    planish_value** value);
 /* A string tensor; lengths may be null for zero-terminated strings. Strings are copied. */
-PLANISH_API planish_status planish_strings_create(int rank, const int64_t* dims, const char* const* strings,
-                                                  const size_t* lengths, planish_value** value);
+PLANISH_API planish_status planish_strings_create(int rank, const int64_t* dims,
+                                                  const char* const* strings, const size_t* lengths,
+                                                  planish_value** value);
 /* A sequence of values, which stay the caller's. */
 PLANISH_API planish_status planish_sequence_create(size_t count, planish_value* const* items,
                                                    planish_value** value);
@@ -100,30 +108,36 @@ PLANISH_API int planish_tensor_rank(const planish_value* value);
 PLANISH_API const int64_t* planish_tensor_dims(const planish_value* value);
 PLANISH_API void* planish_tensor_data(const planish_value* value); /* null for strings */
 PLANISH_API size_t planish_tensor_bytes(const planish_value* value);
-PLANISH_API const char* planish_tensor_string(const planish_value* value, int64_t index, size_t* length);
+PLANISH_API const char* planish_tensor_string(const planish_value* value, int64_t index,
+                                              size_t* length);
 PLANISH_API size_t planish_sequence_count(const planish_value* value);
 /* New handles: release them. */
-PLANISH_API planish_status planish_sequence_item(const planish_value* value, size_t index, planish_value** item);
+PLANISH_API planish_status planish_sequence_item(const planish_value* value, size_t index,
+                                                 planish_value** item);
 PLANISH_API planish_status planish_map_keys(const planish_value* value, planish_value** keys);
 PLANISH_API planish_status planish_map_values(const planish_value* value, planish_value** values);
 
-/* ---- engines ----------------------------------------------------------------------------------- */
+/* ---- engines -----------------------------------------------------------------------------------
+ */
 
 /* `options` may be null everywhere. flags: 1 reads the whole file instead of mapping it. */
-PLANISH_API planish_status planish_engine_load(const char* path, int flags, const planish_options* options,
+PLANISH_API planish_status planish_engine_load(const char* path, int flags,
+                                               const planish_options* options,
                                                planish_engine** engine);
 PLANISH_API planish_status planish_engine_load_bytes(const void* data, size_t bytes,
-                                                     const planish_options* options, planish_engine** engine);
+                                                     const planish_options* options,
+                                                     planish_engine** engine);
 PLANISH_API planish_status planish_engine_save(const planish_engine* engine, const char* path);
 /* The plan as bytes: a tensor of uint8. */
-PLANISH_API planish_status planish_engine_serialize(const planish_engine* engine, planish_value** bytes);
+PLANISH_API planish_status planish_engine_serialize(const planish_engine* engine,
+                                                    planish_value** bytes);
 PLANISH_API void planish_engine_release(planish_engine* engine);
 
 PLANISH_API int planish_engine_input_count(const planish_engine* engine);
 PLANISH_API int planish_engine_output_count(const planish_engine* engine);
 /* Of input i, or of output i - input_count. Rank is -1 if unknown. A dimension is written as in
- * "batch" or "2*h+1"; its number is -1 unless it is constant. kind is PLANISH_TENSOR and so on; type
- * is the whole type as text: "float32[batch, 3]". */
+ * "batch" or "2*h+1"; its number is -1 unless it is constant. kind is PLANISH_TENSOR and so on;
+ * type is the whole type as text: "float32[batch, 3]". */
 PLANISH_API const char* planish_engine_io_name(const planish_engine* engine, int i);
 PLANISH_API int planish_engine_io_kind(const planish_engine* engine, int i);
 PLANISH_API int planish_engine_io_dtype(const planish_engine* engine, int i);
@@ -133,91 +147,111 @@ PLANISH_API int64_t planish_engine_io_dim_value(const planish_engine* engine, in
 PLANISH_API const char* planish_engine_io_type(const planish_engine* engine, int i);
 PLANISH_API int planish_engine_profile_count(const planish_engine* engine);
 /* which: 0 min, 1 opt, 2 max; written "1x3x224x224". */
-PLANISH_API const char* planish_engine_profile_shape(const planish_engine* engine, int profile, int input,
-                                                     int which);
+PLANISH_API const char* planish_engine_profile_shape(const planish_engine* engine, int profile,
+                                                     int input, int which);
 PLANISH_API int planish_engine_metadata_count(const planish_engine* engine);
 PLANISH_API const char* planish_engine_metadata_key(const planish_engine* engine, int i);
 PLANISH_API const char* planish_engine_metadata_value(const planish_engine* engine, int i);
-/* Everything that is known of the engine, as JSON: steps, tactics, memory, what the optimiser did. */
+/* Everything that is known of the engine, as JSON: steps, tactics, memory, what the optimiser did.
+ */
 PLANISH_API planish_status planish_engine_describe(const planish_engine* engine, const char** json);
-/* Bytes of the weights, and of the arena of a profile at its greatest shapes with the lower bound. */
-PLANISH_API planish_status planish_engine_memory(const planish_engine* engine, int profile, int64_t* weights,
-                                                 int64_t* arena, int64_t* lower_bound);
+/* Bytes of the weights, and of the arena of a profile at its greatest shapes with the lower bound.
+ */
+PLANISH_API planish_status planish_engine_memory(const planish_engine* engine, int profile,
+                                                 int64_t* weights, int64_t* arena,
+                                                 int64_t* lower_bound);
 
-/* ---- contexts ------------------------------------------------------------------------------------ */
+/* ---- contexts
+ * ------------------------------------------------------------------------------------ */
 
 PLANISH_API planish_status planish_context_create(planish_engine* engine, int profile,
                                                   planish_context** context);
 PLANISH_API void planish_context_release(planish_context* context);
 /* Input i of the engine. The context keeps the value's memory until the next set of that input. */
-PLANISH_API planish_status planish_context_set_input(planish_context* context, int i, planish_value* value);
+PLANISH_API planish_status planish_context_set_input(planish_context* context, int i,
+                                                     planish_value* value);
 /* Memory for output i: a tensor of the right dtype and at least the bytes of the result; null: the
  * context allocates. It may be the memory of an input. */
-PLANISH_API planish_status planish_context_set_output(planish_context* context, int i, planish_value* value);
+PLANISH_API planish_status planish_context_set_output(planish_context* context, int i,
+                                                      planish_value* value);
 /* Asked for the memory of output i when its size is known; must return at least `bytes`, aligned to
  * 64, valid until the next run; null means out of memory. */
 typedef void* (*planish_allocate_callback)(int output, size_t bytes, void* user);
-PLANISH_API void planish_context_set_allocator(planish_context* context, planish_allocate_callback callback,
-                                               void* user);
-/* Scratch memory of the caller's, at least what planish_engine_memory says; null: the context's own. */
-PLANISH_API planish_status planish_context_set_scratch(planish_context* context, void* data, size_t bytes);
+PLANISH_API void planish_context_set_allocator(planish_context* context,
+                                               planish_allocate_callback callback, void* user);
+/* Scratch memory of the caller's, at least what planish_engine_memory says; null: the context's
+ * own. */
+PLANISH_API planish_status planish_context_set_scratch(planish_context* context, void* data,
+                                                       size_t bytes);
 PLANISH_API planish_status planish_context_run(planish_context* context);
 /* Output i of the last run, a new handle. Its memory is the result's own. */
-PLANISH_API planish_status planish_context_output(planish_context* context, int i, planish_value** value);
+PLANISH_API planish_status planish_context_output(planish_context* context, int i,
+                                                  planish_value** value);
 /* Called after each step of a run with its index, name, op, kernel and seconds; null removes it. */
-typedef void (*planish_step_callback)(int step, const char* node, const char* op, const char* kernel,
-                                      double start, double seconds, void* user);
-PLANISH_API void planish_context_set_step_callback(planish_context* context, planish_step_callback callback,
-                                                   void* user);
+typedef void (*planish_step_callback)(int step, const char* node, const char* op,
+                                      const char* kernel, double start, double seconds, void* user);
+PLANISH_API void planish_context_set_step_callback(planish_context* context,
+                                                   planish_step_callback callback, void* user);
 
-/* ==== libplanish: engines from models ============================================================== */
+/* ==== libplanish: engines from models
+ * ============================================================== */
 
 PLANISH_API planish_status planish_build_file(const char* path, const planish_options* options,
                                               planish_engine** engine);
-PLANISH_API planish_status planish_build_bytes(const void* data, size_t bytes, const planish_options* options,
+PLANISH_API planish_status planish_build_bytes(const void* data, size_t bytes,
+                                               const planish_options* options,
                                                planish_engine** engine);
 
-/* ---- networks made by hand ------------------------------------------------------------------------
- * Values are numbers >= 0 of the network and its subgraphs; -1 is an absent input. Nodes are given by
- * ONNX op name at its newest meaning ("Conv", "ai.onnx.ml.TreeEnsemble"). Each call checks what it
- * can: an unknown op, a wrong attribute, a shape that cannot be, fail at the call that is wrong. */
+/* ---- networks made by hand
+ * ------------------------------------------------------------------------ Values are numbers >= 0
+ * of the network and its subgraphs; -1 is an absent input. Nodes are given by ONNX op name at its
+ * newest meaning ("Conv", "ai.onnx.ml.TreeEnsemble"). Each call checks what it can: an unknown op,
+ * a wrong attribute, a shape that cannot be, fail at the call that is wrong. */
 
 PLANISH_API planish_status planish_network_create(const char* name, planish_network** network);
 PLANISH_API void planish_network_release(planish_network* network);
 /* dims: as in "batch", "3", "?" for unknown; rank -1: unknown. */
-PLANISH_API planish_status planish_network_add_input(planish_network* network, const char* name, int dtype,
-                                                     int rank, const char* const* dims, int* value);
+PLANISH_API planish_status planish_network_add_input(planish_network* network, const char* name,
+                                                     int dtype, int rank, const char* const* dims,
+                                                     int* value);
 /* The value's memory is shared, not copied. */
 PLANISH_API planish_status planish_network_add_constant(planish_network* network, const char* name,
                                                         const planish_value* tensor, int* value);
 /* Starts a node; attributes and subgraphs follow; end_node checks and infers it. */
 PLANISH_API planish_status planish_network_begin_node(planish_network* network, const char* op,
-                                                      const char* name, int inputs, const int* values,
-                                                      int outputs);
-PLANISH_API planish_status planish_network_set_int(planish_network* network, const char* name, int64_t v);
-PLANISH_API planish_status planish_network_set_float(planish_network* network, const char* name, double v);
-PLANISH_API planish_status planish_network_set_string(planish_network* network, const char* name, const char* v);
-PLANISH_API planish_status planish_network_set_ints(planish_network* network, const char* name, size_t n,
-                                                    const int64_t* v);
-PLANISH_API planish_status planish_network_set_floats(planish_network* network, const char* name, size_t n,
-                                                      const double* v);
-PLANISH_API planish_status planish_network_set_strings(planish_network* network, const char* name, size_t n,
-                                                       const char* const* v);
+                                                      const char* name, int inputs,
+                                                      const int* values, int outputs);
+PLANISH_API planish_status planish_network_set_int(planish_network* network, const char* name,
+                                                   int64_t v);
+PLANISH_API planish_status planish_network_set_float(planish_network* network, const char* name,
+                                                     double v);
+PLANISH_API planish_status planish_network_set_string(planish_network* network, const char* name,
+                                                      const char* v);
+PLANISH_API planish_status planish_network_set_ints(planish_network* network, const char* name,
+                                                    size_t n, const int64_t* v);
+PLANISH_API planish_status planish_network_set_floats(planish_network* network, const char* name,
+                                                      size_t n, const double* v);
+PLANISH_API planish_status planish_network_set_strings(planish_network* network, const char* name,
+                                                       size_t n, const char* const* v);
 PLANISH_API planish_status planish_network_set_tensor(planish_network* network, const char* name,
                                                       const planish_value* v);
-/* Between begin_subgraph and end_subgraph, inputs, nodes and outputs belong to the subgraph; nodes of
- * it may use values of the graphs around it. */
-PLANISH_API planish_status planish_network_begin_subgraph(planish_network* network, const char* name);
+/* Between begin_subgraph and end_subgraph, inputs, nodes and outputs belong to the subgraph; nodes
+ * of it may use values of the graphs around it. */
+PLANISH_API planish_status planish_network_begin_subgraph(planish_network* network,
+                                                          const char* name);
 PLANISH_API planish_status planish_network_end_subgraph(planish_network* network);
 PLANISH_API planish_status planish_network_end_node(planish_network* network, int* values);
 /* Drops the node that is open, with its open subgraph, if there is one. */
 PLANISH_API void planish_network_abandon_node(planish_network* network);
-PLANISH_API planish_status planish_network_mark_output(planish_network* network, int value, const char* name);
+PLANISH_API planish_status planish_network_mark_output(planish_network* network, int value,
+                                                       const char* name);
 /* The type of a value as text, inferred so far: "float32[batch, 64]". */
-PLANISH_API planish_status planish_network_type(planish_network* network, int value, const char** type);
+PLANISH_API planish_status planish_network_type(planish_network* network, int value,
+                                                const char** type);
 PLANISH_API planish_status planish_network_set_metadata(planish_network* network, const char* key,
                                                         const char* value);
-PLANISH_API planish_status planish_network_build(planish_network* network, const planish_options* options,
+PLANISH_API planish_status planish_network_build(planish_network* network,
+                                                 const planish_options* options,
                                                  planish_engine** engine);
 
 #ifdef __cplusplus

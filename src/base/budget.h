@@ -31,7 +31,8 @@ class RunBudget {
   uint64_t next_draw() { return draws_++; }
 
   void spend_iterations(int64_t n, const std::string& node) {
-    if (__builtin_add_overflow(iterations_, n, &iterations_) || iterations_ > limits_.loop_iterations)
+    if (__builtin_add_overflow(iterations_, n, &iterations_) ||
+        iterations_ > limits_.loop_iterations)
       fail("loop iterations", "max_loop_iterations", limits_.loop_iterations, node);
   }
   void spend_work(int64_t n, const std::string& node) {
@@ -40,7 +41,8 @@ class RunBudget {
   }
   void check_value_bytes(int64_t bytes, const std::string& node) const {
     if (bytes < 0 || bytes > limits_.value_bytes)
-      fail("bytes of one value whose size comes from data", "max_value_bytes", limits_.value_bytes, node);
+      fail("bytes of one value whose size comes from data", "max_value_bytes", limits_.value_bytes,
+           node);
   }
 
  private:

@@ -40,7 +40,9 @@ void set_log(LogLevel level, LogSink sink) {
   s.sink = std::move(sink);
 }
 
-bool log_enabled(LogLevel level) { return static_cast<int>(level) <= state().level.load(std::memory_order_relaxed); }
+bool log_enabled(LogLevel level) {
+  return static_cast<int>(level) <= state().level.load(std::memory_order_relaxed);
+}
 
 void log(LogLevel level, const std::string& message) {
   if (!log_enabled(level)) return;

@@ -17,7 +17,8 @@ namespace {
               concat("option ", name, ": expected ", expected, ", got \"", got, "\""));
 }
 
-int64_t parse_integer(std::string_view name, std::string_view text, int64_t least, int64_t greatest) {
+int64_t parse_integer(std::string_view name, std::string_view text, int64_t least,
+                      int64_t greatest) {
   const std::string expected = concat("an integer from ", least, " to ", greatest);
   int64_t v = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), v);
@@ -97,25 +98,25 @@ const std::vector<OptionRow>& option_rows() {
 }
 
 void set_option(Options& options, std::string_view name, std::string_view text) {
-#define PLANISH_INTEGER(row, fallback, least, greatest, scope, help)          \
-  if (name == #row) {                                                         \
-    options.row = parse_integer(name, text, least, greatest);                 \
-    return;                                                                   \
+#define PLANISH_INTEGER(row, fallback, least, greatest, scope, help) \
+  if (name == #row) {                                                \
+    options.row = parse_integer(name, text, least, greatest);        \
+    return;                                                          \
   }
-#define PLANISH_REAL(row, fallback, least, greatest, scope, help)             \
-  if (name == #row) {                                                         \
-    options.row = parse_real(name, text, least, greatest);                    \
-    return;                                                                   \
+#define PLANISH_REAL(row, fallback, least, greatest, scope, help) \
+  if (name == #row) {                                             \
+    options.row = parse_real(name, text, least, greatest);        \
+    return;                                                       \
   }
-#define PLANISH_TEXT(row, fallback, choices, scope, help)                     \
-  if (name == #row) {                                                         \
-    options.row = parse_text(name, text, choices);                            \
-    return;                                                                   \
+#define PLANISH_TEXT(row, fallback, choices, scope, help) \
+  if (name == #row) {                                     \
+    options.row = parse_text(name, text, choices);        \
+    return;                                               \
   }
-#define PLANISH_FLAG(row, fallback, scope, help)                              \
-  if (name == #row) {                                                         \
-    options.row = parse_flag(name, text);                                     \
-    return;                                                                   \
+#define PLANISH_FLAG(row, fallback, scope, help) \
+  if (name == #row) {                            \
+    options.row = parse_flag(name, text);        \
+    return;                                      \
   }
 #include "planish/options.def"
 #undef PLANISH_INTEGER

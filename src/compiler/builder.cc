@@ -36,8 +36,8 @@ class Clock {
       throw Error(ErrorCode::kCancelled, "the build was cancelled");
     if (seconds > request_.options.build_seconds)
       throw Error(ErrorCode::kBudgetExceeded,
-                  concat("the build takes more than ", request_.options.build_seconds, " seconds"), "",
-                  "raise build_seconds if this is meant");
+                  concat("the build takes more than ", request_.options.build_seconds, " seconds"),
+                  "", "raise build_seconds if this is meant");
   }
 
  private:
@@ -53,37 +53,41 @@ class Clock {
 void check_options(const Options& options) {
   if (options.device != "auto" && options.device != "cpu") {
     const bool is_cuda = options.device.rfind("cuda", 0) == 0;
-    throw Error(is_cuda ? ErrorCode::kDeviceError : ErrorCode::kInvalidArgument,
-                is_cuda ? concat("device ", options.device, ": this build of Planish has no CUDA backend")
-                        : concat("option device: expected cpu or auto, got \"", options.device, "\""),
-                "", "use device=cpu");
+    throw Error(
+        is_cuda ? ErrorCode::kDeviceError : ErrorCode::kInvalidArgument,
+        is_cuda ? concat("device ", options.device, ": this build of Planish has no CUDA backend")
+                : concat("option device: expected cpu or auto, got \"", options.device, "\""),
+        "", "use device=cpu");
   }
   if (options.precision != "fp32" && options.precision != "tf32" && options.precision != "auto")
     throw Error(ErrorCode::kUnsupported,
                 concat("precision ", options.precision, ": the CPU backend computes in fp32"), "",
                 "use precision=fp32; models that are quantised already keep their integers");
   std::set<std::string> known;
-  for (const auto& list : {passes::pass_names(), cpu::pass_names()}) known.insert(list.begin(), list.end());
+  for (const auto& list : {passes::pass_names(), cpu::pass_names()})
+    known.insert(list.begin(), list.end());
   for (const std::string& name : split_list(options.disable_pass))
     if (known.count(name) == 0)
-      throw Error(ErrorCode::kInvalidArgument, concat("option disable_pass: there is no pass \"", name, "\""), "",
+      throw Error(ErrorCode::kInvalidArgument,
+                  concat("option disable_pass: there is no pass \"", name, "\""), "",
                   concat("passes: ", join(known)));
 }
 
 void check_range(const std::string& input, const plan::DimsRange& r) {
-  const std::string what = concat("shapes of input \"", input, "\": min ", dims_to_string(r.min), ", opt ",
-                                  dims_to_string(r.opt), ", max ", dims_to_string(r.max));
+  const std::string what = concat("shapes of input \"", input, "\": min ", dims_to_string(r.min),
+                                  ", opt ", dims_to_string(r.opt), ", max ", dims_to_string(r.max));
   if (r.min.size() != r.opt.size() || r.opt.size() != r.max.size())
     throw Error(ErrorCode::kInvalidArgument, what + ": expected three of one rank");
   for (size_t i = 0; i < r.min.size(); ++i)
     if (r.min[i] < 0 || r.min[i] > r.opt[i] || r.opt[i] > r.max[i])
-      throw Error(ErrorCode::kInvalidArgument, concat(what, ": expected 0 <= min <= opt <= max in dimension ", i));
+      throw Error(ErrorCode::kInvalidArgument,
+                  concat(what, ": expected 0 <= min <= opt <= max in dimension ", i));
 }
 
-// The shapes that all profiles allow together: a fixed dim, or a symbol with a range, which keeps its
-// declared name.
-std::map<std::string, Shape> wanted_shapes(const BuildRequest& request,
-                                           const std::vector<std::pair<std::string, Type>>& declared) {
+// The shapes that all profiles allow together: a fixed dim, or a symbol with a range, which keeps
+// its declared name.
+std::map<std::string, Shape> wanted_shapes(
+    const BuildRequest& request, const std::vector<std::pair<std::string, Type>>& declared) {
   std::map<std::string, std::vector<DimRange>> ranges;
   for (const auto& profile : request.profiles)
     for (const auto& [input, r] : profile) {
@@ -94,7 +98,8 @@ std::map<std::string, Shape> wanted_shapes(const BuildRequest& request,
         continue;
       }
       if (all.size() != r.min.size())
-        throw Error(ErrorCode::kInvalidArgument, concat("shapes of input \"", input, "\": profiles differ in rank"));
+        throw Error(ErrorCode::kInvalidArgument,
+                    concat("shapes of input \"", input, "\": profiles differ in rank"));
       for (size_t i = 0; i < all.size(); ++i)
         all[i] = {std::min(all[i].min, r.min[i]), std::max(all[i].max, r.max[i])};
     }
@@ -118,23 +123,27 @@ std::map<std::string, Shape> wanted_shapes(const BuildRequest& request,
 onnx::ImportOptions import_options(const BuildRequest& request) {
   onnx::ImportOptions options;
   options.limits.nodes = request.options.max_model_nodes;
-  if (!request.options.external_data.empty()) options.external_data_folder = request.options.external_data;
+  if (!request.options.external_data.empty())
+    options.external_data_folder = request.options.external_data;
   return options;
 }
 
 // Profiles of the plan, parallel to its inputs.
-std::vector<plan::Profile> plan_profiles(const BuildRequest& request, const std::vector<plan::Port>& inputs) {
+std::vector<plan::Profile> plan_profiles(const BuildRequest& request,
+                                         const std::vector<plan::Port>& inputs) {
   std::vector<plan::Profile> out;
   for (const auto& profile : request.profiles) {
     plan::Profile p;
     p.name = std::to_string(out.size());
     p.inputs.resize(inputs.size());
     for (const auto& [input, range] : profile) {
-      const auto at = std::find_if(inputs.begin(), inputs.end(), [&](const plan::Port& port) { return port.name == input; });
+      const auto at = std::find_if(inputs.begin(), inputs.end(),
+                                   [&](const plan::Port& port) { return port.name == input; });
       if (at == inputs.end()) {
         std::vector<std::string> names;
         for (const plan::Port& port : inputs) names.push_back(port.name);
-        throw Error(ErrorCode::kInvalidArgument, concat("shapes: the model has no input \"", input, "\""), "",
+        throw Error(ErrorCode::kInvalidArgument,
+                    concat("shapes: the model has no input \"", input, "\""), "",
                     concat("inputs: ", join(names)));
       }
       p.inputs[static_cast<size_t>(at - inputs.begin())] = range;
@@ -148,14 +157,17 @@ plan::Plan compile(ir::Graph& graph, const BuildRequest& request, Clock& clock) 
   plan::Plan plan;
   plan.made_by = PLANISH_VERSION;
   plan.sources = concat("planish ", PLANISH_VERSION);
-  plan.rebuild = request.command.empty() ? "planish build MODEL.onnx -o MODEL.plan" : request.command;
+  plan.rebuild =
+      request.command.empty() ? "planish build MODEL.onnx -o MODEL.plan" : request.command;
   plan.metadata = graph.metadata();
   const size_t nodes_before = graph.total_node_count();
   passes::PassContext context{.fold_bytes = request.options.max_fold_bytes,
                               .check_cancelled = [&clock] { clock.check(); }};
-  if (request.options.max_build_memory > 0) context.fold_total_bytes = request.options.max_build_memory;
+  if (request.options.max_build_memory > 0)
+    context.fold_total_bytes = request.options.max_build_memory;
   passes::PipelineOptions pipeline;
-  for (const std::string& name : split_list(request.options.disable_pass)) pipeline.disabled.insert(name);
+  for (const std::string& name : split_list(request.options.disable_pass))
+    pipeline.disabled.insert(name);
   std::map<std::string, int> fired;
   pipeline.observer = [&](const passes::Pass& pass, const ir::Graph&) { ++fired[pass.name]; };
   clock.report("optimising", 0.2);
@@ -165,7 +177,8 @@ plan::Plan compile(ir::Graph& graph, const BuildRequest& request, Clock& clock) 
     passes::canonicalize(graph, context, pipeline);
   if (request.options.embed_graph) {
     const auto text = std::make_shared<const std::string>(ir::print(graph));
-    plan.sections.push_back({"graph", {std::as_bytes(std::span(text->data(), text->size())), text}});
+    plan.sections.push_back(
+        {"graph", {std::as_bytes(std::span(text->data(), text->size())), text}});
   }
   clock.report("choosing kernels", 0.6);
   if (request.options.reference) {
@@ -177,7 +190,8 @@ plan::Plan compile(ir::Graph& graph, const BuildRequest& request, Clock& clock) 
   plan.profiles = plan_profiles(request, plan.inputs);
   size_t steps = 0;
   for (const plan::Program& program : plan.programs) steps += program.steps.size();
-  plan.report.push_back({"model", graph.name(),
+  plan.report.push_back({"model",
+                         graph.name(),
                          {{"nodes_before", std::to_string(nodes_before)},
                           {"nodes_after", std::to_string(graph.node_count())},
                           {"steps", std::to_string(steps)}}});
@@ -198,11 +212,13 @@ Dims parse_dims(const std::string& text) {
     int64_t v = 0;
     const auto [next, error] = std::from_chars(at, end, v);
     if (error != std::errc() || v < 0)
-      throw Error(ErrorCode::kInvalidArgument, concat("shape \"", text, "\": expected dimensions like 1x3x224x224"));
+      throw Error(ErrorCode::kInvalidArgument,
+                  concat("shape \"", text, "\": expected dimensions like 1x3x224x224"));
     dims.push_back(v);
     if (next == end) return dims;
     if (*next != 'x')
-      throw Error(ErrorCode::kInvalidArgument, concat("shape \"", text, "\": expected dimensions like 1x3x224x224"));
+      throw Error(ErrorCode::kInvalidArgument,
+                  concat("shape \"", text, "\": expected dimensions like 1x3x224x224"));
     at = next + 1;
   }
 }
@@ -212,7 +228,8 @@ plan::Plan build_file(const std::string& path, const BuildRequest& request) {
   check_options(request.options);
   clock.report("reading the model", 0);
   onnx::ImportOptions options = import_options(request);
-  if (!request.profiles.empty()) options.shapes = wanted_shapes(request, onnx::read_signature(path).inputs);
+  if (!request.profiles.empty())
+    options.shapes = wanted_shapes(request, onnx::read_signature(path).inputs);
   const auto graph = onnx::import_file(path, options);
   return compile(*graph, request, clock);
 }
@@ -235,7 +252,8 @@ plan::Plan build_graph(std::unique_ptr<ir::Graph> graph, const BuildRequest& req
   const auto shapes = wanted_shapes(request, declared);
   for (ir::Value* in : graph->inputs()) {
     const auto it = shapes.find(in->name());
-    if (it != shapes.end()) in->set_type(merge(Type::tensor(in->type().dtype, it->second), in->type(), in->name()));
+    if (it != shapes.end())
+      in->set_type(merge(Type::tensor(in->type().dtype, it->second), in->type(), in->name()));
   }
   return compile(*graph, request, clock);
 }

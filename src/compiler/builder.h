@@ -18,11 +18,13 @@
 namespace planish {
 
 // Told what is done, how far the build is (0 to 1) and how long it has taken; false cancels it.
-using BuildProgress = std::function<bool(const std::string& stage, double fraction, double seconds)>;
+using BuildProgress =
+    std::function<bool(const std::string& stage, double fraction, double seconds)>;
 
 struct BuildRequest {
   Options options;
-  // The shapes that each profile allows, by input; inputs without an entry keep their declared shape.
+  // The shapes that each profile allows, by input; inputs without an entry keep their declared
+  // shape.
   std::vector<std::map<std::string, plan::DimsRange>> profiles;
   BuildProgress progress;
   // How the user would make the plan again, for whoever is refused an old one; empty: made up.

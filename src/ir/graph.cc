@@ -11,7 +11,9 @@
 namespace planish::ir {
 namespace {
 
-[[noreturn]] void fail_internal(const std::string& what) { throw Error(ErrorCode::kInternal, what); }
+[[noreturn]] void fail_internal(const std::string& what) {
+  throw Error(ErrorCode::kInternal, what);
+}
 
 }  // namespace
 
@@ -42,7 +44,8 @@ void Node::set_input(int i, Value* value) {
 
 void Node::add_origins(const std::vector<std::string>& names) {
   for (const std::string& name : names)
-    if (std::find(origins_.begin(), origins_.end(), name) == origins_.end()) origins_.push_back(name);
+    if (std::find(origins_.begin(), origins_.end(), name) == origins_.end())
+      origins_.push_back(name);
 }
 
 Graph::Graph(Node* owner) : owner_(owner) {}
@@ -56,7 +59,8 @@ Graph::~Graph() {
     Node* node = nodes_.back().get();
     node->subgraphs_.clear();
     for (size_t i = 0; i < node->inputs_.size(); ++i)
-      if (node->inputs_[i] != nullptr) remove_use(node->inputs_[i], {node, static_cast<int>(i), this});
+      if (node->inputs_[i] != nullptr)
+        remove_use(node->inputs_[i], {node, static_cast<int>(i), this});
     nodes_.pop_back();
   }
 }
@@ -143,7 +147,8 @@ Node* Graph::add_node(const std::string& op, std::vector<Value*> inputs, int out
       node->outputs_.push_back(nullptr);
       continue;
     }
-    Value* v = new_value(Value::Kind::kNode, outputs == 1 ? node->name_ : concat(node->name_, ":", i));
+    Value* v =
+        new_value(Value::Kind::kNode, outputs == 1 ? node->name_ : concat(node->name_, ":", i));
     v->producer_ = node;
     v->index_ = i;
     node->outputs_.push_back(v);
@@ -262,7 +267,8 @@ void copy_nodes(const Graph& source, Graph& into, Node* before,
     for (Value* out : node->outputs()) options.wanted.push_back(out != nullptr);
     std::vector<Value*> inputs;
     for (Value* in : node->inputs()) inputs.push_back(image(in));
-    Node* copy = into.add_node(node->op(), inputs, static_cast<int>(node->outputs().size()), options);
+    Node* copy =
+        into.add_node(node->op(), inputs, static_cast<int>(node->outputs().size()), options);
     copy->add_origins(node->origins());
     for (size_t i = 0; i < node->outputs().size(); ++i) {
       const Value* out = node->outputs()[i];
@@ -282,7 +288,8 @@ void copy_nodes(const Graph& source, Graph& into, Node* before,
       for (size_t i = 0; i < graph->outputs().size(); ++i) {
         Value* out = graph->outputs()[i];
         const auto it = inner.find(out);
-        sub->add_output(it == inner.end() ? out : it->second, graph->output_name(static_cast<int>(i)));
+        sub->add_output(it == inner.end() ? out : it->second,
+                        graph->output_name(static_cast<int>(i)));
       }
     }
   }
@@ -290,7 +297,8 @@ void copy_nodes(const Graph& source, Graph& into, Node* before,
 
 }  // namespace
 
-std::vector<Value*> Graph::inline_graph(Graph& body, const std::vector<Value*>& arguments, Node* before) {
+std::vector<Value*> Graph::inline_graph(Graph& body, const std::vector<Value*>& arguments,
+                                        Node* before) {
   if (arguments.size() != body.inputs().size())
     fail_internal(concat("inlining ", body.name(), ": ", arguments.size(), " arguments for ",
                          body.inputs().size(), " inputs"));
@@ -309,7 +317,8 @@ void Graph::copy_from(const Graph& source, const std::map<const Value*, Value*>&
   name_ = source.name_;
   metadata_ = source.metadata_;
   Graph* top = outermost();
-  top->next_fresh_ = std::max(top->next_fresh_, const_cast<Graph&>(source).outermost()->next_fresh_);
+  top->next_fresh_ =
+      std::max(top->next_fresh_, const_cast<Graph&>(source).outermost()->next_fresh_);
   std::unordered_map<const Value*, Value*> map(captured.begin(), captured.end());
   for (Value* in : source.inputs()) map[in] = add_input(in->name(), in->type());
   copy_nodes(source, *this, nullptr, map);
@@ -326,7 +335,8 @@ void Graph::sort_nodes() {
   std::unordered_map<const Node*, std::vector<Node*>> waiting;
   std::function<void(Node*, Node*)> visit = [&](Node* top, Node* node) {
     for (Value* in : node->inputs())
-      if (in != nullptr && in->graph() == this && in->producer() != nullptr && in->producer() != top) {
+      if (in != nullptr && in->graph() == this && in->producer() != nullptr &&
+          in->producer() != top) {
         ++missing[top];
         waiting[in->producer()].push_back(top);
       }
@@ -363,7 +373,8 @@ void Graph::sort_nodes() {
     std::vector<std::string> names;
     for (Node* node : original)
       if (missing[node] > 0 && names.size() < 8) names.push_back(node->name());
-    throw Error(ErrorCode::kInvalidModel, concat("the graph has a cycle through nodes ", join(names)),
+    throw Error(ErrorCode::kInvalidModel,
+                concat("the graph has a cycle through nodes ", join(names)),
                 names.empty() ? "" : names[0]);
   }
   for (Node* node : order) nodes_.splice(nodes_.end(), nodes_, node->place_);

@@ -28,7 +28,7 @@ class Graph;
 class Node;
 
 struct Use {
-  Node* node;   // null: output number `index` of `graph`
+  Node* node;  // null: output number `index` of `graph`
   int index;
   Graph* graph;
   bool operator==(const Use&) const = default;
@@ -45,8 +45,8 @@ class Value {
   // The model's name for it, or one derived from it; unique in its graph.
   const std::string& name() const { return name_; }
 
-  Node* producer() const { return producer_; }      // kNode
-  int output_index() const { return index_; }       // kNode: which output; kInput: which input
+  Node* producer() const { return producer_; }          // kNode
+  int output_index() const { return index_; }           // kNode: which output; kInput: which input
   const Tensor& constant() const { return constant_; }  // kConstant
 
   const Type& type() const { return type_; }
@@ -84,15 +84,21 @@ class Node {
 
   // Null where an optional input is absent.
   const std::vector<Value*>& inputs() const { return inputs_; }
-  Value* input(int i) const { return i < static_cast<int>(inputs_.size()) ? inputs_[static_cast<size_t>(i)] : nullptr; }
+  Value* input(int i) const {
+    return i < static_cast<int>(inputs_.size()) ? inputs_[static_cast<size_t>(i)] : nullptr;
+  }
   // Null where an output is not wanted.
   const std::vector<Value*>& outputs() const { return outputs_; }
-  Value* output(int i = 0) const { return i < static_cast<int>(outputs_.size()) ? outputs_[static_cast<size_t>(i)] : nullptr; }
+  Value* output(int i = 0) const {
+    return i < static_cast<int>(outputs_.size()) ? outputs_[static_cast<size_t>(i)] : nullptr;
+  }
 
   const Attributes& attributes() const { return attributes_; }
   Attributes& attributes() { return attributes_; }
 
-  const std::vector<std::pair<std::string, std::unique_ptr<Graph>>>& subgraphs() const { return subgraphs_; }
+  const std::vector<std::pair<std::string, std::unique_ptr<Graph>>>& subgraphs() const {
+    return subgraphs_;
+  }
   Graph* subgraph(std::string_view name) const;  // null if there is none
   Graph* add_subgraph(std::string name);
 
@@ -118,10 +124,10 @@ class Node {
 };
 
 struct NodeOptions {
-  std::string name;              // empty: made up from the op
+  std::string name;  // empty: made up from the op
   Attributes attributes;
-  std::vector<bool> wanted;      // empty: all outputs are wanted
-  Node* before = nullptr;        // null: at the end
+  std::vector<bool> wanted;  // empty: all outputs are wanted
+  Node* before = nullptr;    // null: at the end
 };
 
 class Graph {
@@ -132,23 +138,24 @@ class Graph {
   Graph(const Graph&) = delete;
   Graph& operator=(const Graph&) = delete;
 
-  Node* owner() const { return owner_; }                  // null for the outermost graph
+  Node* owner() const { return owner_; }  // null for the outermost graph
   Graph* parent() const { return owner_ ? owner_->graph() : nullptr; }
   Graph* outermost();
-  bool encloses(const Graph* other) const;                // true for itself
+  bool encloses(const Graph* other) const;  // true for itself
 
   const std::vector<Value*>& inputs() const { return inputs_; }
   const std::vector<Value*>& outputs() const { return outputs_; }
   const std::list<std::unique_ptr<Node>>& nodes() const { return nodes_; }
   std::vector<Value*> constants() const;
   size_t node_count() const { return nodes_.size(); }
-  Node* find_node(int id) const;                          // null if it is not here (any more)
-  size_t total_node_count() const;                        // with subgraphs
+  Node* find_node(int id) const;    // null if it is not here (any more)
+  size_t total_node_count() const;  // with subgraphs
 
   // Names that are empty or taken are replaced by unique ones.
   Value* add_input(const std::string& name, Type type);
   Value* add_constant(const std::string& name, Tensor tensor);
-  Node* add_node(const std::string& op, std::vector<Value*> inputs, int outputs, NodeOptions options = {});
+  Node* add_node(const std::string& op, std::vector<Value*> inputs, int outputs,
+                 NodeOptions options = {});
   // The name of an output of the graph as the user sees it may differ from the value's.
   void add_output(Value* value, const std::string& name);
   void set_output(int i, Value* value);
@@ -184,7 +191,8 @@ class Graph {
  private:
   friend class Node;
   Value* new_value(Value::Kind kind, const std::string& name);
-  std::string unique_name(const std::string& wish, std::set<std::string, std::less<>>& taken, const char* stem);
+  std::string unique_name(const std::string& wish, std::set<std::string, std::less<>>& taken,
+                          const char* stem);
   static void add_use(Value* value, Use use);
   static void remove_use(Value* value, const Use& use);
   void delete_value(Value* value);

@@ -18,7 +18,8 @@ std::string quoted(std::string_view text) {
       out += c;
     } else if (static_cast<unsigned char>(c) < 0x20) {
       char code[8];
-      std::snprintf(code, sizeof(code), "\\x%02x", static_cast<unsigned>(static_cast<unsigned char>(c)));
+      std::snprintf(code, sizeof(code), "\\x%02x",
+                    static_cast<unsigned>(static_cast<unsigned char>(c)));
       out += code;
     } else {
       out += c;
@@ -116,7 +117,8 @@ struct AttributeText {
   }
   std::string operator()(const Tensor& t) const { return "tensor " + tensor_text(t, options); }
   std::string operator()(const std::vector<Tensor>& v) const {
-    return "tensors " + list_text(v, "", [this](const Tensor& t) { return tensor_text(t, options); });
+    return "tensors " +
+           list_text(v, "", [this](const Tensor& t) { return tensor_text(t, options); });
   }
   std::string operator()(const Type& t) const { return "type " + t.to_string(); }
 };
@@ -133,7 +135,8 @@ class Printer {
     for (const Value* in : g.inputs())
       out_ += concat(inner, "input ", value_name(in->name()), " : ", in->type().to_string(), "\n");
     for (const Value* c : g.constants())
-      out_ += concat(inner, "const ", value_name(c->name()), " = ", tensor_text(c->constant(), options_), "\n");
+      out_ += concat(inner, "const ", value_name(c->name()), " = ",
+                     tensor_text(c->constant(), options_), "\n");
     for (const auto& n : g.nodes()) node(*n, inner);
     for (size_t i = 0; i < g.outputs().size(); ++i)
       out_ += concat(inner, "output ", value_name(g.outputs()[i]->name()), " as ",

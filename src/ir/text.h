@@ -26,9 +26,9 @@ namespace planish::ir {
 
 struct PrintOptions {
   bool types = true;
-  bool names = true;            // node names
-  int64_t max_elements = 64;    // of a constant, listed as numbers
-  bool bulk = true;             // larger constants in hexadecimal; false: their size only (not parsable)
+  bool names = true;          // node names
+  int64_t max_elements = 64;  // of a constant, listed as numbers
+  bool bulk = true;  // larger constants in hexadecimal; false: their size only (not parsable)
 };
 
 std::string print(const Graph& graph, const PrintOptions& options = {});

@@ -15,7 +15,8 @@ class Verifier {
   void graph(const Graph& g) {
     std::vector<const Value*> mine;
     auto make = [&](const Value* v) {
-      if (v->graph() != &g) fail(nullptr, concat("value %", v->name(), " belongs to another graph"));
+      if (v->graph() != &g)
+        fail(nullptr, concat("value %", v->name(), " belongs to another graph"));
       if (!made_.insert(v).second) fail(nullptr, concat("value %", v->name(), " is made twice"));
       mine.push_back(v);
       for (const Use& use : v->uses()) check_use(v, use);
@@ -34,7 +35,8 @@ class Verifier {
     for (const auto& node : g.nodes()) {
       if (node->graph() != &g) fail(node.get(), "belongs to another graph");
       for (size_t i = 0; i < node->inputs().size(); ++i)
-        if (const Value* in = node->inputs()[i]) used(in, {node.get(), static_cast<int>(i), node->graph()});
+        if (const Value* in = node->inputs()[i])
+          used(in, {node.get(), static_cast<int>(i), node->graph()});
       for (const auto& [name, body] : node->subgraphs()) {
         if (body->owner() != node.get()) fail(node.get(), concat("does not own subgraph ", name));
         graph(*body);
@@ -55,10 +57,11 @@ class Verifier {
 
  private:
   [[noreturn]] static void fail(const Node* node, const std::string& what) {
-    throw Error(ErrorCode::kInternal,
-                node ? concat("graph is malformed: ", node->op(), " node \"", node->name(), "\" ", what)
-                     : concat("graph is malformed: ", what),
-                node ? node->name() : "");
+    throw Error(
+        ErrorCode::kInternal,
+        node ? concat("graph is malformed: ", node->op(), " node \"", node->name(), "\" ", what)
+             : concat("graph is malformed: ", what),
+        node ? node->name() : "");
   }
   void used(const Value* v, const Use& use) const {
     if (made_.count(v) == 0)
@@ -67,12 +70,11 @@ class Verifier {
       fail(use.node, concat("is missing among the uses of %", v->name()));
   }
   static void check_use(const Value* v, const Use& use) {
-    const Value* there =
-        use.node != nullptr
-            ? use.node->input(use.index)
-            : (use.index < static_cast<int>(use.graph->outputs().size())
-                   ? use.graph->outputs()[static_cast<size_t>(use.index)]
-                   : nullptr);
+    const Value* there = use.node != nullptr
+                             ? use.node->input(use.index)
+                             : (use.index < static_cast<int>(use.graph->outputs().size())
+                                    ? use.graph->outputs()[static_cast<size_t>(use.index)]
+                                    : nullptr);
     if (there != v) fail(use.node, concat("is listed as a use of %", v->name(), " but is not"));
   }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// planish.ConvNhwc, planish.ConvTransposeNhwc, planish.MaxPoolNhwc, planish.AveragePoolNhwc: the ops
-// of those names with their first input and output in N, spatial..., C order. Attributes, weights
-// and bias are the base op's. The reference moves the channels, runs the base op and moves them
-// back.
+// planish.ConvNhwc, planish.ConvTransposeNhwc, planish.MaxPoolNhwc, planish.AveragePoolNhwc: the
+// ops of those names with their first input and output in N, spatial..., C order. Attributes,
+// weights and bias are the base op's. The reference moves the channels, runs the base op and moves
+// them back.
 #include <numeric>
 
 #include "base/str.h"
@@ -55,7 +55,9 @@ class BaseInfer final : public InferContext {
     output_contents_.resize(1);
   }
   Dim fresh_dim() override { return outer_.fresh_dim(); }
-  std::vector<Type> infer_subgraph(std::string_view, const std::vector<Type>&) override { return {}; }
+  std::vector<Type> infer_subgraph(std::string_view, const std::vector<Type>&) override {
+    return {};
+  }
   const Type& result() const { return outputs_[0]; }
 
  private:
@@ -65,7 +67,8 @@ class BaseInfer final : public InferContext {
 };
 
 void infer_channels_last(InferContext& c) {
-  if (c.has_rank(0)) c.require(c.rank(0) >= 3, concat("expected a rank of 3 or more, got ", c.rank(0)));
+  if (c.has_rank(0))
+    c.require(c.rank(0) >= 3, concat("expected a rank of 3 or more, got ", c.rank(0)));
   const OpDef& base = get_op(base_name(c.op()));
   BaseInfer rule(c, base);
   base.infer(rule);
@@ -80,7 +83,8 @@ Tensor transposed(const Tensor& t, std::vector<int64_t> perm, KernelContext& c) 
   const Datum* inputs[] = {&in};
   Datum* outputs[] = {&out};
   RunBudget unlimited({INT64_MAX, INT64_MAX, INT64_MAX});
-  evaluate(get_op("Transpose"), c.node(), {{"perm", std::move(perm)}}, inputs, outputs, nullptr, unlimited);
+  evaluate(get_op("Transpose"), c.node(), {{"perm", std::move(perm)}}, inputs, outputs, nullptr,
+           unlimited);
   return out.tensor();
 }
 
@@ -95,11 +99,13 @@ void run_channels_last(KernelContext& c) {
   to_last.back() = 1;
   const Datum x(transposed(c.input(0), to_first, c));
   std::vector<const Datum*> inputs = {&x};
-  for (int i = 1; i < c.input_count(); ++i) inputs.push_back(c.has_input(i) ? &c.datum(i) : nullptr);
+  for (int i = 1; i < c.input_count(); ++i)
+    inputs.push_back(c.has_input(i) ? &c.datum(i) : nullptr);
   Datum y;
   Datum* outputs[] = {&y};
   RunBudget unlimited({INT64_MAX, INT64_MAX, INT64_MAX});
-  evaluate(get_op(base_name(c.op())), c.node(), c.attributes(), inputs, outputs, nullptr, unlimited);
+  evaluate(get_op(base_name(c.op())), c.node(), c.attributes(), inputs, outputs, nullptr,
+           unlimited);
   c.set_output(0, Datum(transposed(y.tensor(), to_last, c)));
 }
 

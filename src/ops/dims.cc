@@ -35,7 +35,8 @@ void infer_dims(InferContext& c) {
   std::map<std::string, Dim> bound;
   for (size_t i = 0; i < symbols.size(); ++i) {
     const int64_t input = sources[2 * i], axis = sources[2 * i + 1];
-    if (input < 0 || input >= c.input_count()) c.fail("a source is not an input", ErrorCode::kInvalidModel);
+    if (input < 0 || input >= c.input_count())
+      c.fail("a source is not an input", ErrorCode::kInvalidModel);
     if (!c.has_rank(static_cast<int>(input))) continue;
     const Shape& shape = c.shape(static_cast<int>(input));
     if (axis < 0 || axis >= static_cast<int64_t>(shape.size()))
@@ -73,17 +74,16 @@ void run_dims(KernelContext& c) {
   store(c.output(0), out);
 }
 
-const RegisterOp kDims({.name = "planish.Dims",
-                        .attributes = {required("symbols", AttrKind::kStrings),
-                                       required("sources", AttrKind::kInts),
-                                       required("dims", AttrKind::kStrings),
-                                       optional("scalar", AttrKind::kInt),
-                                       optional("dtype", AttrKind::kInt)},
-                        .inputs = {0, kAnyNumber},
-                        .outputs = {1, 1},
-                        .infer = infer_dims,
-                        .run = run_dims,
-                        .source = "Planish's own"});
+const RegisterOp kDims(
+    {.name = "planish.Dims",
+     .attributes = {required("symbols", AttrKind::kStrings), required("sources", AttrKind::kInts),
+                    required("dims", AttrKind::kStrings), optional("scalar", AttrKind::kInt),
+                    optional("dtype", AttrKind::kInt)},
+     .inputs = {0, kAnyNumber},
+     .outputs = {1, 1},
+     .infer = infer_dims,
+     .run = run_dims,
+     .source = "Planish's own"});
 
 }  // namespace
 }  // namespace planish

@@ -47,7 +47,9 @@ class ConcreteInfer final : public InferContext {
   }
 
   Dim fresh_dim() override { return Dim::symbol(concat("?", ++fresh_)); }
-  std::vector<Type> infer_subgraph(std::string_view, const std::vector<Type>&) override { return {}; }
+  std::vector<Type> infer_subgraph(std::string_view, const std::vector<Type>&) override {
+    return {};
+  }
   const Type& output(size_t i) const { return outputs_[i]; }
 
  private:
@@ -107,7 +109,8 @@ void evaluate(const OpDef& op, const std::string& node, const Attributes& attrib
     if (outputs[i] == nullptr || !type.is_static()) continue;
     Dims dims = *constant_dims(*type.shape);
     if (holds(*outputs[i], type.dtype, dims)) continue;
-    const auto bytes = static_cast<int64_t>(dtype_bytes(type.dtype, element_count(dims)) & INT64_MAX);
+    const auto bytes =
+        static_cast<int64_t>(dtype_bytes(type.dtype, element_count(dims)) & INT64_MAX);
     budget.check_value_bytes(bytes, node);
     *outputs[i] = Tensor(type.dtype, std::move(dims));
   }

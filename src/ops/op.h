@@ -45,7 +45,9 @@ class InferContext {
   const std::string& op() const { return *op_; }
 
   int input_count() const { return static_cast<int>(inputs_.size()); }
-  bool has_input(int i) const { return i < input_count() && inputs_[static_cast<size_t>(i)] != nullptr; }
+  bool has_input(int i) const {
+    return i < input_count() && inputs_[static_cast<size_t>(i)] != nullptr;
+  }
   // Throws kInvalidModel if the input is absent.
   const Type& input(int i) const;
   DType dtype(int i) const { return input(i).dtype; }
@@ -72,7 +74,8 @@ class InferContext {
   virtual Dim fresh_dim() = 0;
   // Types of the outputs of the named subgraph, given its inputs' types. Subgraphs see the values
   // of the enclosing graph. Empty if the subgraph does not exist.
-  virtual std::vector<Type> infer_subgraph(std::string_view name, const std::vector<Type>& inputs) = 0;
+  virtual std::vector<Type> infer_subgraph(std::string_view name,
+                                           const std::vector<Type>& inputs) = 0;
 
   // Throws kInvalidShape / kInvalidType / kInvalidModel with the node and the op in the message.
   [[noreturn]] void fail(const std::string& what, ErrorCode code = ErrorCode::kInvalidShape,
@@ -89,9 +92,9 @@ class InferContext {
   const std::string* node_ = nullptr;
   const std::string* op_ = nullptr;
   std::vector<const Type*> inputs_;
-  std::vector<const Tensor*> constants_;     // parallel to inputs_
-  std::vector<const Contents*> contents_;    // parallel to inputs_
-  std::vector<bool> wanted_;                 // parallel to outputs_
+  std::vector<const Tensor*> constants_;   // parallel to inputs_
+  std::vector<const Contents*> contents_;  // parallel to inputs_
+  std::vector<bool> wanted_;               // parallel to outputs_
   std::vector<Type> outputs_;
   std::vector<std::optional<Contents>> output_contents_;
 };
@@ -106,12 +109,16 @@ class KernelContext {
 
   int input_count() const { return static_cast<int>(inputs_.size()); }
   // False for an ONNX input that is absent. An absent *optional* value is a present, empty datum.
-  bool has_input(int i) const { return i < input_count() && inputs_[static_cast<size_t>(i)] != nullptr; }
+  bool has_input(int i) const {
+    return i < input_count() && inputs_[static_cast<size_t>(i)] != nullptr;
+  }
   const Datum& datum(int i) const;
   const Tensor& input(int i) const { return datum(i).tensor(); }
 
   int output_count() const { return static_cast<int>(outputs_.size()); }
-  bool wants_output(int i) const { return i < output_count() && outputs_[static_cast<size_t>(i)] != nullptr; }
+  bool wants_output(int i) const {
+    return i < output_count() && outputs_[static_cast<size_t>(i)] != nullptr;
+  }
   // The tensor that the shape rule allocated. Its bytes are uninitialised.
   Tensor& output(int i);
   // Allocates an output whose size depends on data; charged to the budget.
@@ -146,15 +153,29 @@ class KernelContext {
   RunBudget* budget_ = nullptr;
 };
 
-enum class AttrKind : uint8_t { kInt, kFloat, kString, kInts, kFloats, kStrings, kTensor, kTensors, kType };
+enum class AttrKind : uint8_t {
+  kInt,
+  kFloat,
+  kString,
+  kInts,
+  kFloats,
+  kStrings,
+  kTensor,
+  kTensors,
+  kType
+};
 
 struct AttributeSpec {
   std::string name;
   AttrKind kind;
   bool is_required = false;
 };
-inline AttributeSpec required(std::string name, AttrKind kind) { return {std::move(name), kind, true}; }
-inline AttributeSpec optional(std::string name, AttrKind kind) { return {std::move(name), kind, false}; }
+inline AttributeSpec required(std::string name, AttrKind kind) {
+  return {std::move(name), kind, true};
+}
+inline AttributeSpec optional(std::string name, AttrKind kind) {
+  return {std::move(name), kind, false};
+}
 
 inline constexpr int kAnyNumber = INT32_MAX;
 struct Arity {
@@ -178,10 +199,11 @@ struct OpDef {
   void (*infer)(InferContext&) = nullptr;
   void (*run)(KernelContext&) = nullptr;
   Tolerance tolerance;
-  bool is_pointwise = false;  // each element of the only output depends on those of the inputs at the
-                              // same index, inputs being broadcast as numpy does
-  bool is_pure = true;  // false: random or otherwise not a function of its inputs; never folded or merged
-  std::string source;   // specification page
+  bool is_pointwise = false;  // each element of the only output depends on those of the inputs at
+                              // the same index, inputs being broadcast as numpy does
+  bool is_pure =
+      true;  // false: random or otherwise not a function of its inputs; never folded or merged
+  std::string source;  // specification page
 };
 
 class RegisterOp {

@@ -15,20 +15,15 @@ namespace {
 
 bool admits(const PointwiseRow& row, DType type) {
   switch (dtype_class(type)) {
-    case DTypeClass::kFloat:
-      return (row.classes & PointwiseClass::kFloats) != 0;
+    case DTypeClass::kFloat: return (row.classes & PointwiseClass::kFloats) != 0;
     case DTypeClass::kSigned:
       return (row.classes & (PointwiseClass::kSigned | PointwiseClass::kByDouble)) != 0;
     case DTypeClass::kUnsigned:
       return (row.classes & (PointwiseClass::kUnsigned | PointwiseClass::kByDouble)) != 0;
-    case DTypeClass::kBool:
-      return (row.classes & PointwiseClass::kBools) != 0;
-    case DTypeClass::kString:
-      return row.name == "Equal" || row.name == "Where";
-    case DTypeClass::kComplex:
-      return row.name == "Where";
-    default:
-      return type == DType::kUndefined;
+    case DTypeClass::kBool: return (row.classes & PointwiseClass::kBools) != 0;
+    case DTypeClass::kString: return row.name == "Equal" || row.name == "Where";
+    case DTypeClass::kComplex: return row.name == "Where";
+    default: return type == DType::kUndefined;
   }
 }
 
@@ -60,7 +55,8 @@ std::optional<Dim> arithmetic(std::string_view op, std::span<const Dim> v) {
   if (op == "Mod" && is_never_negative(a) && b.range().min >= 1) return a.mod(b);
   if (op == "Max" || op == "Min") {
     Dim out = a;
-    for (size_t i = 1; i < v.size(); ++i) out = op == "Max" ? Dim::max(out, v[i]) : Dim::min(out, v[i]);
+    for (size_t i = 1; i < v.size(); ++i)
+      out = op == "Max" ? Dim::max(out, v[i]) : Dim::min(out, v[i]);
     return out;
   }
   auto truth = [](bool yes, bool no) -> std::optional<Dim> {
@@ -84,24 +80,24 @@ void infer_contents(InferContext& c, const PointwiseRow& row) {
     if (!is_whole(c.dtype(1))) return;
     for (int i = 0; i < 3; ++i)
       if (!c.has_rank(i) || c.rank(i) > 1) return;
-    auto chosen = map_partial_contents(c, 0, 3, [](std::span<const std::optional<Dim>> v) -> std::optional<Dim> {
-      if (v[0] && v[0]->is_constant()) return v[0]->value() != 0 ? v[1] : v[2];
-      return v[1] && v[2] && *v[1] == *v[2] ? v[1] : std::nullopt;
-    });
+    auto chosen = map_partial_contents(
+        c, 0, 3, [](std::span<const std::optional<Dim>> v) -> std::optional<Dim> {
+          if (v[0] && v[0]->is_constant()) return v[0]->value() != 0 ? v[1] : v[2];
+          return v[1] && v[2] && *v[1] == *v[2] ? v[1] : std::nullopt;
+        });
     if (chosen) c.set_contents(0, std::move(*chosen));
     return;
   }
   if (row.inputs == PointwiseInputs::kClip || row.inputs == PointwiseInputs::kPower) return;
   if (c.input_count() == 0 || !is_whole(c.dtype(0))) return;
   // Arithmetic that leaves 64 bits is the run time's affair, where it wraps.
-  set_mapped_contents(c, 0, c.input_count(),
-                      [&](std::span<const Dim> v) -> std::optional<Dim> {
-                        try {
-                          return arithmetic(row.name, v);
-                        } catch (const Error&) {
-                          return std::nullopt;
-                        }
-                      });
+  set_mapped_contents(c, 0, c.input_count(), [&](std::span<const Dim> v) -> std::optional<Dim> {
+    try {
+      return arithmetic(row.name, v);
+    } catch (const Error&) {
+      return std::nullopt;
+    }
+  });
 }
 
 void infer_row(InferContext& c, const PointwiseRow& row) {
@@ -135,8 +131,8 @@ void infer_row(InferContext& c, const PointwiseRow& row) {
     if (a.kind != PointwiseAttribute::Kind::kChoice) continue;
     const std::string text = c.attributes().text(a.name, a.choices[0]);
     if (text != a.choices[0] && text != a.choices[1])
-      c.fail(concat("attribute \"", a.name, "\": expected ", a.choices[0], " or ", a.choices[1], ", got \"",
-                    text, "\""),
+      c.fail(concat("attribute \"", a.name, "\": expected ", a.choices[0], " or ", a.choices[1],
+                    ", got \"", text, "\""),
              ErrorCode::kInvalidModel);
   }
   set_tensor(c, 0, row.result == PointwiseResult::kTruth ? DType::kBool : type,

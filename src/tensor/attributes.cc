@@ -105,7 +105,9 @@ std::vector<std::string> Attributes::texts(std::string_view name,
                                            std::vector<std::string> fallback) const {
   return has(name) ? texts(name) : std::move(fallback);
 }
-const Tensor& Attributes::tensor(std::string_view name) const { return get<Tensor>(name, "tensor"); }
+const Tensor& Attributes::tensor(std::string_view name) const {
+  return get<Tensor>(name, "tensor");
+}
 const std::vector<Tensor>& Attributes::tensors(std::string_view name) const {
   return get<std::vector<Tensor>>(name, "tensors");
 }

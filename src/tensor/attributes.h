@@ -17,9 +17,9 @@
 
 namespace planish {
 
-using Attribute = std::variant<int64_t, double, std::string, std::vector<int64_t>,
-                               std::vector<double>, std::vector<std::string>, Tensor,
-                               std::vector<Tensor>, Type>;
+using Attribute =
+    std::variant<int64_t, double, std::string, std::vector<int64_t>, std::vector<double>,
+                 std::vector<std::string>, Tensor, std::vector<Tensor>, Type>;
 
 // "int", "float", "string", "ints", "floats", "strings", "tensor", "tensors", "type"
 std::string_view attribute_kind_name(const Attribute& attribute);
@@ -28,11 +28,14 @@ bool equal(const Attribute& a, const Attribute& b);  // tensors by content, bit 
 class Attributes {
  public:
   Attributes() = default;
-  Attributes(std::initializer_list<std::pair<const std::string, Attribute>> items) : items_(items) {}
+  Attributes(std::initializer_list<std::pair<const std::string, Attribute>> items)
+      : items_(items) {}
 
   bool has(std::string_view name) const { return items_.find(name) != items_.end(); }
   const Attribute* find(std::string_view name) const;
-  void set(std::string name, Attribute value) { items_.insert_or_assign(std::move(name), std::move(value)); }
+  void set(std::string name, Attribute value) {
+    items_.insert_or_assign(std::move(name), std::move(value));
+  }
   void erase(std::string_view name);
   bool empty() const { return items_.empty(); }
   size_t size() const { return items_.size(); }

@@ -12,12 +12,12 @@ namespace planish {
 
 struct DimExpr {
   Dim::Kind kind = Dim::Kind::kSum;
-  std::string name;             // kSymbol
-  DimRange range;               // kSymbol
-  int64_t constant = 0;         // kSum
+  std::string name;              // kSymbol
+  DimRange range;                // kSymbol
+  int64_t constant = 0;          // kSum
   std::vector<Dim::Term> terms;  // kSum
-  Dim a, b;                     // kFloorDiv, kMin, kMax
-  std::string key;              // canonical text; equal keys are equal expressions
+  Dim a, b;                      // kFloorDiv, kMin, kMax
+  std::string key;               // canonical text; equal keys are equal expressions
 };
 
 namespace {
@@ -99,9 +99,8 @@ Polynomial expand(const Dim& d) {
 Dim::Term multiply(const Dim::Term& x, const Dim::Term& y) {
   Dim::Term out{mul_checked(x.coefficient, y.coefficient), x.atoms};
   out.atoms.insert(out.atoms.end(), y.atoms.begin(), y.atoms.end());
-  std::sort(out.atoms.begin(), out.atoms.end(), [](const Dim& a, const Dim& b) {
-    return a.to_string() < b.to_string();
-  });
+  std::sort(out.atoms.begin(), out.atoms.end(),
+            [](const Dim& a, const Dim& b) { return a.to_string() < b.to_string(); });
   return out;
 }
 
@@ -144,9 +143,7 @@ DimRange add_range(DimRange x, DimRange y) {
 
 // Makes canonical dims; the only place that constructs expressions.
 struct DimBuilder {
-  static Dim make(DimExpr expr) {
-    return Dim(std::make_shared<const DimExpr>(std::move(expr)));
-  }
+  static Dim make(DimExpr expr) { return Dim(std::make_shared<const DimExpr>(std::move(expr))); }
 
   static Dim binary(Dim::Kind kind, const char* word, const Dim& a, const Dim& b) {
     DimExpr e;
@@ -216,7 +213,8 @@ Dim Dim::symbol(std::string_view name, DimRange range) {
 bool Dim::is_symbol() const { return expr_ && expr_->kind == Kind::kSymbol; }
 
 int64_t Dim::value() const {
-  if (expr_) throw Error(ErrorCode::kInternal, concat("dimension ", to_string(), " is not constant"));
+  if (expr_)
+    throw Error(ErrorCode::kInternal, concat("dimension ", to_string(), " is not constant"));
   return value_;
 }
 
@@ -303,10 +301,11 @@ bool Dim::differs(const Dim& a, const Dim& b) {
 std::optional<Dim> Dim::exact_div(const Dim& a, const Dim& b) {
   if (b.is_constant() && b.value() == 0) return std::nullopt;
   if (a.is_constant() && b.is_constant())
-    return a.value() % b.value() == 0 ? std::optional<Dim>(Dim(a.value() / b.value())) : std::nullopt;
+    return a.value() % b.value() == 0 ? std::optional<Dim>(Dim(a.value() / b.value()))
+                                      : std::nullopt;
   const Polynomial divisor = expand(b);
-  const Dim::Term lead = divisor.terms.empty() ? Dim::Term{divisor.constant, {}}
-                                               : divisor.terms.begin()->second;
+  const Dim::Term lead =
+      divisor.terms.empty() ? Dim::Term{divisor.constant, {}} : divisor.terms.begin()->second;
   Dim rest = a, quotient(0);
   for (int step = 0; step < 32; ++step) {
     const Polynomial p = expand(rest);
@@ -340,10 +339,8 @@ std::optional<Dim> Dim::exact_div(const Dim& a, const Dim& b) {
 
 DimRange Dim::range() const {
   switch (kind()) {
-    case Kind::kConstant:
-      return {value_, value_};
-    case Kind::kSymbol:
-      return expr_->range;
+    case Kind::kConstant: return {value_, value_};
+    case Kind::kSymbol: return expr_->range;
     case Kind::kSum: {
       DimRange total{expr_->constant, expr_->constant};
       for (const Term& term : expr_->terms) {
@@ -356,10 +353,10 @@ DimRange Dim::range() const {
     case Kind::kFloorDiv: {
       const DimRange x = lhs().range(), y = rhs().range();
       if (y.min <= 0) return {INT64_MIN, INT64_MAX};
-      const int64_t lo = x.min == INT64_MIN ? INT64_MIN
-                                            : floor_div_int(x.min, x.min >= 0 ? y.max : y.min);
-      const int64_t hi = x.max == INT64_MAX ? INT64_MAX
-                                            : floor_div_int(x.max, x.max >= 0 ? y.min : y.max);
+      const int64_t lo =
+          x.min == INT64_MIN ? INT64_MIN : floor_div_int(x.min, x.min >= 0 ? y.max : y.min);
+      const int64_t hi =
+          x.max == INT64_MAX ? INT64_MAX : floor_div_int(x.max, x.max >= 0 ? y.min : y.max);
       return {lo, hi};
     }
     case Kind::kMin: {
@@ -376,10 +373,8 @@ DimRange Dim::range() const {
 
 std::optional<int64_t> Dim::evaluate(const Lookup& lookup) const {
   switch (kind()) {
-    case Kind::kConstant:
-      return value_;
-    case Kind::kSymbol:
-      return lookup(expr_->name);
+    case Kind::kConstant: return value_;
+    case Kind::kSymbol: return lookup(expr_->name);
     case Kind::kSum: {
       int64_t total = expr_->constant;
       for (const Term& term : expr_->terms) {
@@ -392,8 +387,7 @@ std::optional<int64_t> Dim::evaluate(const Lookup& lookup) const {
       }
       return total;
     }
-    default:
-      break;
+    default: break;
   }
   const auto x = lhs().evaluate(lookup), y = rhs().evaluate(lookup);
   if (!x || !y) return std::nullopt;
@@ -405,8 +399,7 @@ std::optional<int64_t> Dim::evaluate(const Lookup& lookup) const {
 
 Dim Dim::substitute(const std::map<std::string, Dim>& replacements) const {
   switch (kind()) {
-    case Kind::kConstant:
-      return *this;
+    case Kind::kConstant: return *this;
     case Kind::kSymbol: {
       const auto it = replacements.find(expr_->name);
       return it == replacements.end() ? *this : it->second;
@@ -420,8 +413,7 @@ Dim Dim::substitute(const std::map<std::string, Dim>& replacements) const {
       }
       return total;
     }
-    default:
-      break;
+    default: break;
   }
   const Dim x = lhs().substitute(replacements), y = rhs().substitute(replacements);
   if (kind() == Kind::kMin) return min(x, y);
@@ -431,18 +423,13 @@ Dim Dim::substitute(const std::map<std::string, Dim>& replacements) const {
 
 void Dim::collect_symbols(std::map<std::string, DimRange>& into) const {
   switch (kind()) {
-    case Kind::kConstant:
-      return;
-    case Kind::kSymbol:
-      into.emplace(expr_->name, expr_->range);
-      return;
+    case Kind::kConstant: return;
+    case Kind::kSymbol: into.emplace(expr_->name, expr_->range); return;
     case Kind::kSum:
       for (const Term& term : expr_->terms)
         for (const Dim& atom : term.atoms) atom.collect_symbols(into);
       return;
-    default:
-      lhs().collect_symbols(into);
-      rhs().collect_symbols(into);
+    default: lhs().collect_symbols(into); rhs().collect_symbols(into);
   }
 }
 

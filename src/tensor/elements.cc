@@ -46,8 +46,8 @@ To convert(From v) {
 
 void check_range(const Tensor& t, int64_t first, int64_t n) {
   if (first < 0 || n < 0 || first > t.count() - n)
-    throw Error(ErrorCode::kInternal, concat("elements ", first, " to ", first + n, " of a tensor of ",
-                                             t.count()));
+    throw Error(ErrorCode::kInternal,
+                concat("elements ", first, " to ", first + n, " of a tensor of ", t.count()));
 }
 
 template <class Stored, class T>
@@ -68,7 +68,8 @@ void store_plain(std::byte* data, int64_t first, int64_t n, const T* in) {
   } else if constexpr (std::is_integral_v<Stored> && !kIsComplex<T>) {
     // Through 64 bits, so that narrowing wraps.
     for (int64_t i = 0; i < n; ++i)
-      out[i] = static_cast<Stored>(convert<std::conditional_t<std::is_same_v<Stored, uint64_t>, uint64_t, int64_t>>(in[i]));
+      out[i] = static_cast<Stored>(
+          convert<std::conditional_t<std::is_same_v<Stored, uint64_t>, uint64_t, int64_t>>(in[i]));
   } else {
     for (int64_t i = 0; i < n; ++i) out[i] = convert<Stored>(in[i]);
   }
@@ -227,8 +228,8 @@ void store(Tensor& t, int64_t first, int64_t n, const T* in) {
   }
 }
 
-#define PLANISH_ELEMENTS(T)                                        \
-  template void load<T>(const Tensor&, int64_t, int64_t, T*);      \
+#define PLANISH_ELEMENTS(T)                                   \
+  template void load<T>(const Tensor&, int64_t, int64_t, T*); \
   template void store<T>(Tensor&, int64_t, int64_t, const T*)
 PLANISH_ELEMENTS(double);
 PLANISH_ELEMENTS(float);
@@ -252,10 +253,12 @@ std::vector<uint8_t> unpack(const Tensor& t) {
 
 void pack(const std::vector<uint8_t>& bytes, Tensor& t) {
   if (static_cast<int64_t>(bytes.size()) != t.count())
-    throw Error(ErrorCode::kInternal, concat("pack of ", bytes.size(), " elements into ", t.count()));
+    throw Error(ErrorCode::kInternal,
+                concat("pack of ", bytes.size(), " elements into ", t.count()));
   const int bits = dtype_bits(t.dtype());
   if (t.bytes() != 0) std::memset(t.data(), 0, t.bytes());
-  for (int64_t i = 0; i < t.count(); ++i) packed_set(t.data(), bits, i, bytes[static_cast<size_t>(i)]);
+  for (int64_t i = 0; i < t.count(); ++i)
+    packed_set(t.data(), bits, i, bytes[static_cast<size_t>(i)]);
 }
 
 }  // namespace planish

@@ -68,9 +68,9 @@ double decode_float(const FloatFormat& f, uint32_t code) {
     if (mantissa != 0) return kNan;
     return negative ? -HUGE_VAL : HUGE_VAL;
   }
-  const double v = exponent == 0
-                       ? std::ldexp(mantissa, 1 - f.bias - f.mantissa_bits)
-                       : std::ldexp(mantissa + (1u << f.mantissa_bits), exponent - f.bias - f.mantissa_bits);
+  const double v = exponent == 0 ? std::ldexp(mantissa, 1 - f.bias - f.mantissa_bits)
+                                 : std::ldexp(mantissa + (1u << f.mantissa_bits),
+                                              exponent - f.bias - f.mantissa_bits);
   return negative ? -v : v;
 }
 
@@ -85,7 +85,8 @@ uint32_t encode_float(const FloatFormat& f, double value, bool saturate) {
   } else if (magnitude != 0) {
     int exponent = std::max(std::ilogb(magnitude), 1 - f.bias);
     // Exact: a double holds more mantissa bits than any of these formats.
-    auto units = static_cast<uint64_t>(std::nearbyint(std::ldexp(magnitude, f.mantissa_bits - exponent)));
+    auto units =
+        static_cast<uint64_t>(std::nearbyint(std::ldexp(magnitude, f.mantissa_bits - exponent)));
     if (units >> (f.mantissa_bits + 1) != 0) {
       units >>= 1;
       ++exponent;

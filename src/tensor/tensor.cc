@@ -46,13 +46,13 @@ Tensor::Tensor(DType type, Dims dims) : type_(type), dims_(std::move(dims)) {
   const size_t padded = (bytes_ + kAlignment) / kAlignment * kAlignment;
   void* block = std::aligned_alloc(kAlignment, padded);
   if (block == nullptr)
-    throw Error(ErrorCode::kOutOfMemory,
-                concat("no memory for a tensor of ", bytes_, " bytes (", dtype_name(type), " ",
-                       dims_to_string(dims_), ")"));
+    throw Error(ErrorCode::kOutOfMemory, concat("no memory for a tensor of ", bytes_, " bytes (",
+                                                dtype_name(type), " ", dims_to_string(dims_), ")"));
   data_ = static_cast<std::byte*>(block);
   // The unused bits of a packed tensor's last byte are part of its content: keep them zero.
   if (is_packed(type) && bytes_ != 0) data_[bytes_ - 1] = std::byte{0};
-  owner_ = std::shared_ptr<const void>(block, [](const void* p) { std::free(const_cast<void*>(p)); });
+  owner_ =
+      std::shared_ptr<const void>(block, [](const void* p) { std::free(const_cast<void*>(p)); });
 }
 
 Tensor::Tensor(DType type, Dims dims, std::byte* data, size_t bytes,
@@ -60,9 +60,8 @@ Tensor::Tensor(DType type, Dims dims, std::byte* data, size_t bytes,
     : type_(type), dims_(std::move(dims)), bytes_(bytes), data_(data), owner_(std::move(owner)) {
   count_ = element_count(dims_);
   if (type == DType::kString || dtype_bytes(type, count_) != bytes)
-    throw Error(ErrorCode::kInternal,
-                concat("a tensor ", dtype_name(type), " ", dims_to_string(dims_), " over ", bytes,
-                       " bytes"));
+    throw Error(ErrorCode::kInternal, concat("a tensor ", dtype_name(type), " ",
+                                             dims_to_string(dims_), " over ", bytes, " bytes"));
 }
 
 Tensor Tensor::strings(Dims dims, std::vector<std::string> values) {
@@ -89,8 +88,8 @@ Tensor Tensor::vector_i64(std::span<const int64_t> values) {
 
 void Tensor::check_element_size(size_t size) const {
   if (static_cast<int>(size * 8) != dtype_bits(type_))
-    throw Error(ErrorCode::kInternal, concat("a view of ", size, "-byte elements over a ",
-                                             dtype_name(type_), " tensor"));
+    throw Error(ErrorCode::kInternal,
+                concat("a view of ", size, "-byte elements over a ", dtype_name(type_), " tensor"));
 }
 
 const std::vector<std::string>& Tensor::string_values() const {
@@ -107,8 +106,8 @@ std::vector<std::string>& Tensor::string_values() {
 Tensor Tensor::reshaped(Dims dims) const {
   Tensor t = *this;
   if (element_count(dims) != count_)
-    throw Error(ErrorCode::kInternal, concat("reshape of ", dims_to_string(dims_), " to ",
-                                             dims_to_string(dims)));
+    throw Error(ErrorCode::kInternal,
+                concat("reshape of ", dims_to_string(dims_), " to ", dims_to_string(dims)));
   t.dims_ = std::move(dims);
   return t;
 }
@@ -123,9 +122,8 @@ Tensor Tensor::clone() const {
 
 const Tensor& Datum::tensor() const {
   if (const auto* t = std::get_if<Tensor>(&held)) return *t;
-  throw Error(ErrorCode::kInvalidType,
-              empty() ? "expected a tensor, got an absent optional"
-                      : "expected a tensor, got a sequence or map");
+  throw Error(ErrorCode::kInvalidType, empty() ? "expected a tensor, got an absent optional"
+                                               : "expected a tensor, got a sequence or map");
 }
 
 const Sequence& Datum::items() const {

@@ -89,7 +89,8 @@ template <class T>
 Tensor Tensor::of(DType type, Dims dims, std::span<const T> values) {
   Tensor t(type, std::move(dims));
   T* out = t.as<T>();
-  for (size_t i = 0; i < values.size() && static_cast<int64_t>(i) < t.count(); ++i) out[i] = values[i];
+  for (size_t i = 0; i < values.size() && static_cast<int64_t>(i) < t.count(); ++i)
+    out[i] = values[i];
   return t;
 }
 

@@ -19,16 +19,12 @@ bool Type::operator==(const Type& other) const {
 
 std::string Type::to_string() const {
   switch (kind) {
-    case Kind::kUnknown:
-      return "?";
+    case Kind::kUnknown: return "?";
     case Kind::kTensor:
       return concat(dtype_name(dtype), shape ? planish::to_string(*shape) : "[...]");
-    case Kind::kSequence:
-      return concat("sequence(", element ? element->to_string() : "?", ")");
-    case Kind::kOptional:
-      return concat("optional(", element ? element->to_string() : "?", ")");
-    case Kind::kMap:
-      return concat("map(", dtype_name(key), ", ", dtype_name(dtype), ")");
+    case Kind::kSequence: return concat("sequence(", element ? element->to_string() : "?", ")");
+    case Kind::kOptional: return concat("optional(", element ? element->to_string() : "?", ")");
+    case Kind::kMap: return concat("map(", dtype_name(key), ", ", dtype_name(dtype), ")");
   }
   return "?";
 }
@@ -36,8 +32,8 @@ std::string Type::to_string() const {
 Type merge(const Type& a, const Type& b, const std::string& what) {
   if (a.kind == Type::Kind::kUnknown) return b;
   if (b.kind == Type::Kind::kUnknown) return a;
-  if (a.kind != b.kind || (a.dtype != b.dtype && a.dtype != DType::kUndefined &&
-                           b.dtype != DType::kUndefined))
+  if (a.kind != b.kind ||
+      (a.dtype != b.dtype && a.dtype != DType::kUndefined && b.dtype != DType::kUndefined))
     throw Error(ErrorCode::kInvalidType,
                 concat(what, ": expected ", a.to_string(), ", got ", b.to_string()));
   Type out = a;

@@ -15,9 +15,10 @@ struct Type {
   enum class Kind : uint8_t { kUnknown, kTensor, kSequence, kOptional, kMap };
 
   Kind kind = Kind::kUnknown;
-  DType dtype = DType::kUndefined;      // kTensor: element type (kUndefined: not known); kMap: of values
-  std::optional<Shape> shape;           // kTensor: nullopt if even the rank is unknown
-  DType key = DType::kUndefined;        // kMap
+  DType dtype =
+      DType::kUndefined;          // kTensor: element type (kUndefined: not known); kMap: of values
+  std::optional<Shape> shape;     // kTensor: nullopt if even the rank is unknown
+  DType key = DType::kUndefined;  // kMap
   std::shared_ptr<const Type> element;  // kSequence, kOptional: may be null (unknown)
 
   static Type tensor(DType dtype) { return {.kind = Kind::kTensor, .dtype = dtype}; }

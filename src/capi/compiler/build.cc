@@ -34,19 +34,23 @@ planish_engine* make_engine(plan::Plan plan, const Options& options) {
 using planish::capi::build_request;
 using planish::capi::make_engine;
 
-planish_status planish_build_file(const char* path, const planish_options* options, planish_engine** engine) {
+planish_status planish_build_file(const char* path, const planish_options* options,
+                                  planish_engine** engine) {
   return guard([&] {
     const planish::BuildRequest request = build_request(options);
-    deref(engine, "engine") = make_engine(planish::build_file(text(path, "path"), request), request.options);
+    deref(engine, "engine") =
+        make_engine(planish::build_file(text(path, "path"), request), request.options);
   });
 }
 
 planish_status planish_build_bytes(const void* data, size_t bytes, const planish_options* options,
                                    planish_engine** engine) {
   return guard([&] {
-    if (data == nullptr && bytes != 0) throw planish::Error(planish::ErrorCode::kInvalidArgument, "data is null");
+    if (data == nullptr && bytes != 0)
+      throw planish::Error(planish::ErrorCode::kInvalidArgument, "data is null");
     const planish::BuildRequest request = build_request(options);
-    deref(engine, "engine") = make_engine(
-        planish::build_bytes({static_cast<const std::byte*>(data), bytes}, request), request.options);
+    deref(engine, "engine") =
+        make_engine(planish::build_bytes({static_cast<const std::byte*>(data), bytes}, request),
+                    request.options);
   });
 }

@@ -46,7 +46,8 @@ struct planish_network {
   }
   ir::Value* value(int id) const {
     if (id < 0 || static_cast<size_t>(id) >= values.size())
-      throw Error(ErrorCode::kInvalidArgument, planish::concat("value ", id, ": the network has ", values.size()));
+      throw Error(ErrorCode::kInvalidArgument,
+                  planish::concat("value ", id, ": the network has ", values.size()));
     return values[static_cast<size_t>(id)];
   }
   int add(ir::Value* v) {
@@ -61,7 +62,8 @@ Dim parse_dim(const std::string& dim, ir::Graph& graph) {
   if (dim == "?") return graph.fresh_dim();
   const Dim d = Dim::parse(dim);
   if (d.is_constant() && d.value() < 0)
-    throw Error(ErrorCode::kInvalidArgument, planish::concat("dimension \"", dim, "\" is negative"));
+    throw Error(ErrorCode::kInvalidArgument,
+                planish::concat("dimension \"", dim, "\" is negative"));
   return d;
 }
 
@@ -81,36 +83,41 @@ planish_status planish_network_create(const char* name, planish_network** networ
 
 void planish_network_release(planish_network* network) { delete network; }
 
-planish_status planish_network_add_input(planish_network* network, const char* name, int dtype, int rank,
-                                         const char* const* dims, int* value) {
+planish_status planish_network_add_input(planish_network* network, const char* name, int dtype,
+                                         int rank, const char* const* dims, int* value) {
   return guard([&] {
     planish_network& n = deref(network, "network");
     ir::Graph& g = n.current();
     if (!planish::is_valid_dtype(dtype))
-      throw Error(ErrorCode::kInvalidArgument, planish::concat("input \"", text(name, "name"), "\": dtype ", dtype,
-                                                               " is no number of onnx.TensorProto.DataType"));
+      throw Error(ErrorCode::kInvalidArgument,
+                  planish::concat("input \"", text(name, "name"), "\": dtype ", dtype,
+                                  " is no number of onnx.TensorProto.DataType"));
     for (const ir::Value* in : g.inputs())
       if (in->name() == text(name, "name"))
-        throw Error(ErrorCode::kInvalidArgument, planish::concat("there is an input \"", name, "\" already"));
+        throw Error(ErrorCode::kInvalidArgument,
+                    planish::concat("there is an input \"", name, "\" already"));
     Type type = Type::tensor(static_cast<planish::DType>(dtype));
     if (rank >= 0) {
       type.shape.emplace();
-      for (int i = 0; i < rank; ++i) type.shape->push_back(parse_dim(text(dims[i], "a dimension"), g));
+      for (int i = 0; i < rank; ++i)
+        type.shape->push_back(parse_dim(text(dims[i], "a dimension"), g));
     }
     deref(value, "value") = n.add(g.add_input(name, std::move(type)));
   });
 }
 
-planish_status planish_network_add_constant(planish_network* network, const char* name, const planish_value* tensor,
-                                            int* value) {
+planish_status planish_network_add_constant(planish_network* network, const char* name,
+                                            const planish_value* tensor, int* value) {
   return guard([&] {
     planish_network& n = deref(network, "network");
-    deref(value, "value") = n.add(n.current().add_constant(text(name, "name"), deref(tensor, "tensor").datum.tensor()));
+    deref(value, "value") =
+        n.add(n.current().add_constant(text(name, "name"), deref(tensor, "tensor").datum.tensor()));
   });
 }
 
-planish_status planish_network_begin_node(planish_network* network, const char* op, const char* name, int inputs,
-                                          const int* values, int outputs) {
+planish_status planish_network_begin_node(planish_network* network, const char* op,
+                                          const char* name, int inputs, const int* values,
+                                          int outputs) {
   return guard([&] {
     planish_network& n = deref(network, "network");
     planish::get_op(text(op, "op"));
@@ -122,9 +129,11 @@ planish_status planish_network_begin_node(planish_network* network, const char* 
       in.push_back(values[i] == -1 ? nullptr : n.value(values[i]));
       if (in.back() != nullptr && !in.back()->graph()->encloses(&g))
         throw Error(ErrorCode::kInvalidArgument,
-                    planish::concat("input ", i, " of ", op, " node \"", name, "\" is not visible in this graph"));
+                    planish::concat("input ", i, " of ", op, " node \"", name,
+                                    "\" is not visible in this graph"));
     }
-    n.open.push_back({g.add_node(op, std::move(in), outputs, {.name = text(name, "name")}), n.values.size()});
+    n.open.push_back(
+        {g.add_node(op, std::move(in), outputs, {.name = text(name, "name")}), n.values.size()});
   });
 }
 
@@ -134,13 +143,16 @@ planish_status planish_network_set_int(planish_network* network, const char* nam
 planish_status planish_network_set_float(planish_network* network, const char* name, double v) {
   return guard([&] { set_attribute(network, name, v); });
 }
-planish_status planish_network_set_string(planish_network* network, const char* name, const char* v) {
+planish_status planish_network_set_string(planish_network* network, const char* name,
+                                          const char* v) {
   return guard([&] { set_attribute(network, name, std::string(text(v, "value"))); });
 }
-planish_status planish_network_set_ints(planish_network* network, const char* name, size_t n, const int64_t* v) {
+planish_status planish_network_set_ints(planish_network* network, const char* name, size_t n,
+                                        const int64_t* v) {
   return guard([&] { set_attribute(network, name, std::vector<int64_t>(v, v + n)); });
 }
-planish_status planish_network_set_floats(planish_network* network, const char* name, size_t n, const double* v) {
+planish_status planish_network_set_floats(planish_network* network, const char* name, size_t n,
+                                          const double* v) {
   return guard([&] { set_attribute(network, name, std::vector<double>(v, v + n)); });
 }
 planish_status planish_network_set_strings(planish_network* network, const char* name, size_t n,
@@ -151,7 +163,8 @@ planish_status planish_network_set_strings(planish_network* network, const char*
     set_attribute(network, name, std::move(all));
   });
 }
-planish_status planish_network_set_tensor(planish_network* network, const char* name, const planish_value* v) {
+planish_status planish_network_set_tensor(planish_network* network, const char* name,
+                                          const planish_value* v) {
   return guard([&] { set_attribute(network, name, deref(v, "value").datum.tensor()); });
 }
 
@@ -160,7 +173,8 @@ planish_status planish_network_begin_subgraph(planish_network* network, const ch
     planish_network& n = deref(network, "network");
     ir::Node& node = n.node();
     if (node.subgraph(text(name, "name")) != nullptr)
-      throw Error(ErrorCode::kInvalidArgument, planish::concat("the node has a subgraph \"", name, "\" already"));
+      throw Error(ErrorCode::kInvalidArgument,
+                  planish::concat("the node has a subgraph \"", name, "\" already"));
     n.open.back().body = node.add_subgraph(name);
   });
 }
@@ -184,7 +198,8 @@ planish_status planish_network_end_node(planish_network* network, int* values) {
     for (const auto& [name, body] : node.subgraphs()) bodies.push_back(name);
     try {
       planish::check_node(planish::get_op(node.op()), node.name(), node.attributes(), bodies,
-                          static_cast<int>(node.inputs().size()), static_cast<int>(node.outputs().size()));
+                          static_cast<int>(node.inputs().size()),
+                          static_cast<int>(node.outputs().size()));
       planish::passes::infer_node(node);
     } catch (...) {
       n.values.resize(first_value);
@@ -209,10 +224,12 @@ planish_status planish_network_mark_output(planish_network* network, int value, 
     ir::Value* v = n.value(value);
     ir::Graph& g = n.current();
     if (!v->graph()->encloses(&g))
-      throw Error(ErrorCode::kInvalidArgument, planish::concat("output \"", text(name, "name"), "\" is not visible in this graph"));
+      throw Error(ErrorCode::kInvalidArgument, planish::concat("output \"", text(name, "name"),
+                                                               "\" is not visible in this graph"));
     for (size_t i = 0; i < g.outputs().size(); ++i)
       if (g.output_name(static_cast<int>(i)) == text(name, "name"))
-        throw Error(ErrorCode::kInvalidArgument, planish::concat("there is an output \"", name, "\" already"));
+        throw Error(ErrorCode::kInvalidArgument,
+                    planish::concat("there is an output \"", name, "\" already"));
     g.add_output(v, name);
   });
 }
@@ -228,7 +245,8 @@ planish_status planish_network_type(planish_network* network, int value, const c
   });
 }
 
-planish_status planish_network_set_metadata(planish_network* network, const char* key, const char* value) {
+planish_status planish_network_set_metadata(planish_network* network, const char* key,
+                                            const char* value) {
   return guard([&] {
     planish_network& n = deref(network, "network");
     n.graph->metadata()[text(key, "key")] = text(value, "value");
@@ -241,7 +259,8 @@ planish_status planish_network_build(planish_network* network, const planish_opt
     planish_network& n = deref(network, "network");
     if (!n.open.empty()) throw Error(ErrorCode::kInvalidArgument, "a node is open: end it first");
     if (n.graph->outputs().empty())
-      throw Error(ErrorCode::kInvalidArgument, "the network has no output", "", "mark one with mark_output");
+      throw Error(ErrorCode::kInvalidArgument, "the network has no output", "",
+                  "mark one with mark_output");
     // The network stays as it is, for another build with other options.
     auto copy = std::make_unique<ir::Graph>();
     copy->copy_from(*n.graph);

@@ -21,13 +21,15 @@ namespace {
 
 size_t index_of(int i, size_t count, const char* what) {
   if (i < 0 || static_cast<size_t>(i) >= count)
-    throw Error(ErrorCode::kInvalidArgument, planish::concat(what, " ", i, ": the engine has ", count));
+    throw Error(ErrorCode::kInvalidArgument,
+                planish::concat(what, " ", i, ": the engine has ", count));
   return static_cast<size_t>(i);
 }
 
 }  // namespace
 
-planish_status planish_context_create(planish_engine* engine, int profile, planish_context** context) {
+planish_status planish_context_create(planish_engine* engine, int profile,
+                                      planish_context** context) {
   return guard([&] {
     auto made = std::make_unique<planish_context>();
     made->engine = deref(engine, "engine").engine;
@@ -35,7 +37,8 @@ planish_status planish_context_create(planish_engine* engine, int profile, plani
     if (profile < 0 || (profile > 0 && profile >= profiles))
       throw Error(ErrorCode::kInvalidArgument,
                   planish::concat("profile ", profile, ": the engine has ", profiles));
-    made->context = made->engine->create_context({.profile = profiles == 0 ? planish::kAnyProfile : profile});
+    made->context =
+        made->engine->create_context({.profile = profiles == 0 ? planish::kAnyProfile : profile});
     made->inputs.resize(made->engine->inputs().size());
     made->is_set.resize(made->inputs.size());
     deref(context, "context") = made.release();
@@ -56,18 +59,21 @@ planish_status planish_context_set_input(planish_context* context, int i, planis
 planish_status planish_context_set_output(planish_context* context, int i, planish_value* value) {
   return guard([&] {
     planish_context& c = deref(context, "context");
-    const planish::plan::Port& port = c.engine->outputs()[index_of(i, c.engine->outputs().size(), "output")];
+    const planish::plan::Port& port =
+        c.engine->outputs()[index_of(i, c.engine->outputs().size(), "output")];
     if (value == nullptr) return c.context->set_output(i, {});
     const Tensor& t = value->datum.tensor();
     if (t.dtype() != port.type.dtype)
       throw Error(ErrorCode::kInvalidType,
                   planish::concat("memory for output \"", port.name, "\": expected ",
-                                  planish::dtype_name(port.type.dtype), ", got ", planish::dtype_name(t.dtype())));
+                                  planish::dtype_name(port.type.dtype), ", got ",
+                                  planish::dtype_name(t.dtype())));
     c.context->set_output(i, {const_cast<std::byte*>(t.data()), t.bytes()}, t.owner());
   });
 }
 
-void planish_context_set_allocator(planish_context* context, planish_allocate_callback callback, void* user) {
+void planish_context_set_allocator(planish_context* context, planish_allocate_callback callback,
+                                   void* user) {
   if (context == nullptr) return;
   if (callback == nullptr) {
     context->context->set_allocator({});
@@ -79,7 +85,9 @@ void planish_context_set_allocator(planish_context* context, planish_allocate_ca
 }
 
 planish_status planish_context_set_scratch(planish_context* context, void* data, size_t bytes) {
-  return guard([&] { deref(context, "context").context->set_scratch({static_cast<std::byte*>(data), bytes}); });
+  return guard([&] {
+    deref(context, "context").context->set_scratch({static_cast<std::byte*>(data), bytes});
+  });
 }
 
 planish_status planish_context_run(planish_context* context) {
@@ -103,13 +111,15 @@ planish_status planish_context_output(planish_context* context, int i, planish_v
   });
 }
 
-void planish_context_set_step_callback(planish_context* context, planish_step_callback callback, void* user) {
+void planish_context_set_step_callback(planish_context* context, planish_step_callback callback,
+                                       void* user) {
   if (context == nullptr) return;
   if (callback == nullptr) {
     context->context->set_observer({});
     return;
   }
   context->context->set_observer([callback, user](const planish::StepEvent& e) {
-    callback(e.step, e.info->node.c_str(), e.info->op.c_str(), e.info->kernel.c_str(), e.start, e.seconds, user);
+    callback(e.step, e.info->node.c_str(), e.info->op.c_str(), e.info->kernel.c_str(), e.start,
+             e.seconds, user);
   });
 }

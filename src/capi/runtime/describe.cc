@@ -10,7 +10,8 @@ using Json = nlohmann::ordered_json;
 
 Json ports(const std::vector<plan::Port>& list) {
   Json out = Json::array();
-  for (const plan::Port& port : list) out.push_back({{"name", port.name}, {"type", port.type.to_string()}});
+  for (const plan::Port& port : list)
+    out.push_back({{"name", port.name}, {"type", port.type.to_string()}});
   return out;
 }
 
@@ -18,10 +19,16 @@ Json describe_program(const plan::Program& program) {
   static constexpr const char* kStorages[] = {"input", "constant", "planned", "dynamic", "alias"};
   Json values = Json::array();
   for (const plan::Value& v : program.values)
-    values.push_back({{"name", v.name}, {"type", v.type.to_string()}, {"storage", kStorages[static_cast<size_t>(v.storage)]}});
+    values.push_back({{"name", v.name},
+                      {"type", v.type.to_string()},
+                      {"storage", kStorages[static_cast<size_t>(v.storage)]}});
   Json steps = Json::array();
   for (const plan::Step& s : program.steps) {
-    Json step{{"kernel", s.kernel}, {"op", s.op}, {"node", s.node}, {"inputs", s.inputs}, {"outputs", s.outputs}};
+    Json step{{"kernel", s.kernel},
+              {"op", s.op},
+              {"node", s.node},
+              {"inputs", s.inputs},
+              {"outputs", s.outputs}};
     if (!s.tactic.empty()) step["tactic"] = s.tactic;
     for (const plan::Subprogram& sub : s.subprograms) step["subprograms"][sub.name] = sub.program;
     steps.push_back(std::move(step));
@@ -47,14 +54,18 @@ std::string describe(const Engine& engine) {
   for (const plan::Profile& p : plan.profiles) {
     Json inputs = Json::object();
     for (size_t i = 0; i < p.inputs.size(); ++i)
-      inputs[plan.inputs[i].name] = {{"min", p.inputs[i].min}, {"opt", p.inputs[i].opt}, {"max", p.inputs[i].max}};
+      inputs[plan.inputs[i].name] = {
+          {"min", p.inputs[i].min}, {"opt", p.inputs[i].opt}, {"max", p.inputs[i].max}};
     profiles.push_back({{"name", p.name}, {"inputs", std::move(inputs)}});
   }
   out["profiles"] = std::move(profiles);
   const MemoryReport memory = engine.memory();
   Json arenas = Json::array();
   for (const ArenaReport& a : memory.arenas)
-    arenas.push_back({{"profile", a.profile}, {"bytes", a.arena_bytes}, {"lower_bound", a.lower_bound}, {"bounded", a.bounded}});
+    arenas.push_back({{"profile", a.profile},
+                      {"bytes", a.arena_bytes},
+                      {"lower_bound", a.lower_bound},
+                      {"bounded", a.bounded}});
   out["memory"] = {{"weights", memory.weight_bytes}, {"arenas", std::move(arenas)}};
   Json report = Json::array();
   for (const plan::Record& r : plan.report)

@@ -22,7 +22,8 @@ namespace {
 
 const planish::plan::Port& port(const planish::Engine& engine, int i) {
   const auto inputs = static_cast<int>(engine.inputs().size());
-  return i < inputs ? engine.inputs()[static_cast<size_t>(i)] : engine.outputs()[static_cast<size_t>(i - inputs)];
+  return i < inputs ? engine.inputs()[static_cast<size_t>(i)]
+                    : engine.outputs()[static_cast<size_t>(i - inputs)];
 }
 
 std::string shape_text(const Dims& dims) { return planish::join(dims, "x"); }
@@ -45,34 +46,40 @@ planish_engine::planish_engine(std::shared_ptr<planish::Engine> made) : engine(s
   for (const auto& item : engine->plan().metadata) metadata.push_back(item);
   for (const auto& profile : engine->plan().profiles)
     for (const auto& range : profile.inputs)
-      for (const Dims* dims : {&range.min, &range.opt, &range.max}) profile_shapes.push_back(shape_text(*dims));
+      for (const Dims* dims : {&range.min, &range.opt, &range.max})
+        profile_shapes.push_back(shape_text(*dims));
 }
 
 planish_status planish_engine_load(const char* path, int flags, const planish_options* options,
                                    planish_engine** engine) {
   return guard([&] {
-    auto loaded = Engine::load(text(path, "path"), EngineOptions::from(options_of(options)), (flags & 1) == 0);
+    auto loaded = Engine::load(text(path, "path"), EngineOptions::from(options_of(options)),
+                               (flags & 1) == 0);
     deref(engine, "engine") = new planish_engine(std::move(loaded));
   });
 }
 
-planish_status planish_engine_load_bytes(const void* data, size_t bytes, const planish_options* options,
-                                         planish_engine** engine) {
+planish_status planish_engine_load_bytes(const void* data, size_t bytes,
+                                         const planish_options* options, planish_engine** engine) {
   return guard([&] {
     if (data == nullptr && bytes != 0) throw Error(ErrorCode::kInvalidArgument, "data is null");
-    planish::plan::Plan plan = planish::plan::read_plan({static_cast<const std::byte*>(data), bytes});
+    planish::plan::Plan plan =
+        planish::plan::read_plan({static_cast<const std::byte*>(data), bytes});
     auto made = Engine::create(std::move(plan), EngineOptions::from(options_of(options)));
     deref(engine, "engine") = new planish_engine(std::move(made));
   });
 }
 
 planish_status planish_engine_save(const planish_engine* engine, const char* path) {
-  return guard([&] { planish::plan::save_plan(deref(engine, "engine").engine->plan(), text(path, "path")); });
+  return guard([&] {
+    planish::plan::save_plan(deref(engine, "engine").engine->plan(), text(path, "path"));
+  });
 }
 
 planish_status planish_engine_serialize(const planish_engine* engine, planish_value** bytes) {
   return guard([&] {
-    const std::vector<std::byte> plan = planish::plan::write_plan(deref(engine, "engine").engine->plan());
+    const std::vector<std::byte> plan =
+        planish::plan::write_plan(deref(engine, "engine").engine->plan());
     planish::Tensor t(planish::DType::kU8, {static_cast<int64_t>(plan.size())});
     std::memcpy(t.data(), plan.data(), plan.size());
     deref(bytes, "bytes") = new planish_value{planish::Datum(std::move(t))};
@@ -122,12 +129,14 @@ const char* planish_engine_io_type(const planish_engine* engine, int i) {
 int planish_engine_profile_count(const planish_engine* engine) {
   return engine != nullptr ? static_cast<int>(engine->engine->plan().profiles.size()) : 0;
 }
-const char* planish_engine_profile_shape(const planish_engine* engine, int profile, int input, int which) {
+const char* planish_engine_profile_shape(const planish_engine* engine, int profile, int input,
+                                         int which) {
   const int inputs = planish_engine_input_count(engine);
-  if (profile < 0 || profile >= planish_engine_profile_count(engine) || input < 0 || input >= inputs || which < 0 ||
-      which > 2)
+  if (profile < 0 || profile >= planish_engine_profile_count(engine) || input < 0 ||
+      input >= inputs || which < 0 || which > 2)
     return "";
-  return engine->profile_shapes[static_cast<size_t>((profile * inputs + input) * 3 + which)].c_str();
+  return engine->profile_shapes[static_cast<size_t>((profile * inputs + input) * 3 + which)]
+      .c_str();
 }
 
 int planish_engine_metadata_count(const planish_engine* engine) {
@@ -153,13 +162,14 @@ planish_status planish_engine_describe(const planish_engine* engine, const char*
   });
 }
 
-planish_status planish_engine_memory(const planish_engine* engine, int profile, int64_t* weights, int64_t* arena,
-                                     int64_t* lower_bound) {
+planish_status planish_engine_memory(const planish_engine* engine, int profile, int64_t* weights,
+                                     int64_t* arena, int64_t* lower_bound) {
   return guard([&] {
     const planish::MemoryReport report = deref(engine, "engine").engine->memory();
     if (profile < 0 || profile >= static_cast<int>(report.arenas.size()))
-      throw Error(ErrorCode::kInvalidArgument,
-                  planish::concat("profile ", profile, ": expected 0 to ", report.arenas.size() - 1));
+      throw Error(
+          ErrorCode::kInvalidArgument,
+          planish::concat("profile ", profile, ": expected 0 to ", report.arenas.size() - 1));
     const planish::ArenaReport& a = report.arenas[static_cast<size_t>(profile)];
     deref(weights, "weights") = static_cast<int64_t>(report.weight_bytes);
     deref(arena, "arena") = static_cast<int64_t>(a.arena_bytes);

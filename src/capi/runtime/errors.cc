@@ -63,7 +63,8 @@ planish_status fail(const Error& error) noexcept {
 
 const char* text(const char* given, const char* what) {
   if (given == nullptr) throw Error(ErrorCode::kInvalidArgument, std::string(what) + " is null");
-  if (!is_utf8(given)) throw Error(ErrorCode::kInvalidArgument, std::string(what) + " is not valid UTF-8");
+  if (!is_utf8(given))
+    throw Error(ErrorCode::kInvalidArgument, std::string(what) + " is not valid UTF-8");
   return given;
 }
 

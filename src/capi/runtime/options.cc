@@ -53,22 +53,24 @@ planish_status planish_options_set(planish_options* options, const char* name, c
   });
 }
 
-planish_status planish_options_set_shape(planish_options* options, int profile, const char* input, const char* min,
-                                         const char* opt, const char* max) {
+planish_status planish_options_set_shape(planish_options* options, int profile, const char* input,
+                                         const char* min, const char* opt, const char* max) {
   return guard([&] {
     auto& profiles = deref(options, "options").profiles;
     if (profile < 0 || profile > static_cast<int>(profiles.size()))
       throw Error(ErrorCode::kInvalidArgument,
                   planish::concat("profile ", profile, ": expected 0 to ", profiles.size(),
                                   ", since profiles are numbered without gaps"));
-    const planish::plan::DimsRange range{parse_shape(text(min, "min")), parse_shape(text(opt, "opt")),
+    const planish::plan::DimsRange range{parse_shape(text(min, "min")),
+                                         parse_shape(text(opt, "opt")),
                                          parse_shape(text(max, "max"))};
     if (profile == static_cast<int>(profiles.size())) profiles.emplace_back();
     profiles[static_cast<size_t>(profile)][text(input, "input")] = range;
   });
 }
 
-void planish_options_set_progress(planish_options* options, planish_progress_callback callback, void* user) {
+void planish_options_set_progress(planish_options* options, planish_progress_callback callback,
+                                  void* user) {
   if (options == nullptr) return;
   options->progress = callback;
   options->progress_user = user;

@@ -16,14 +16,16 @@ using planish::capi::guard;
 namespace {
 
 Dims dims_of(int rank, const int64_t* dims) {
-  if (rank < 0 || rank > 1024) throw Error(ErrorCode::kInvalidArgument, planish::concat("rank ", rank, " is out of range"));
+  if (rank < 0 || rank > 1024)
+    throw Error(ErrorCode::kInvalidArgument, planish::concat("rank ", rank, " is out of range"));
   if (rank > 0 && dims == nullptr) throw Error(ErrorCode::kInvalidArgument, "dims are null");
   return Dims(dims, dims + rank);
 }
 
 DType dtype_of(int number) {
   if (!planish::is_valid_dtype(number))
-    throw Error(ErrorCode::kInvalidArgument, planish::concat("dtype ", number, " is no number of onnx.TensorProto.DataType"));
+    throw Error(ErrorCode::kInvalidArgument,
+                planish::concat("dtype ", number, " is no number of onnx.TensorProto.DataType"));
   return static_cast<DType>(number);
 }
 
@@ -35,8 +37,9 @@ const Tensor* tensor_of(const planish_value* value) {
 
 }  // namespace
 
-planish_status planish_tensor_create(int dtype, int rank, const int64_t* dims, void* data, size_t bytes,
-                                     planish_release_callback release, void* user, planish_value** value) {
+planish_status planish_tensor_create(int dtype, int rank, const int64_t* dims, void* data,
+                                     size_t bytes, planish_release_callback release, void* user,
+                                     planish_value** value) {
   return guard([&] {
     const Dims shape = dims_of(rank, dims);
     const DType type = dtype_of(dtype);
@@ -45,17 +48,21 @@ planish_status planish_tensor_create(int dtype, int rank, const int64_t* dims, v
     const size_t needed = planish::dtype_bytes(type, planish::element_count(shape));
     if (bytes != needed)
       throw Error(ErrorCode::kInvalidArgument,
-                  planish::concat("a tensor ", planish::dtype_name(type), " ", planish::dims_to_string(shape),
-                                  ": expected ", needed, " bytes, got ", bytes));
+                  planish::concat("a tensor ", planish::dtype_name(type), " ",
+                                  planish::dims_to_string(shape), ": expected ", needed,
+                                  " bytes, got ", bytes));
     if (data == nullptr && bytes != 0) throw Error(ErrorCode::kInvalidArgument, "data is null");
     std::shared_ptr<const void> owner;
     if (release != nullptr)
-      owner = std::shared_ptr<const void>(user, [release](const void* p) { release(const_cast<void*>(p)); });
-    deref(value, "value") = make(Tensor(type, shape, static_cast<std::byte*>(data), bytes, std::move(owner)));
+      owner = std::shared_ptr<const void>(
+          user, [release](const void* p) { release(const_cast<void*>(p)); });
+    deref(value, "value") =
+        make(Tensor(type, shape, static_cast<std::byte*>(data), bytes, std::move(owner)));
   });
 }
 
-planish_status planish_tensor_allocate(int dtype, int rank, const int64_t* dims, planish_value** value) {
+planish_status planish_tensor_allocate(int dtype, int rank, const int64_t* dims,
+                                       planish_value** value) {
   return guard([&] { deref(value, "value") = make(Tensor(dtype_of(dtype), dims_of(rank, dims))); });
 }
 
@@ -64,7 +71,8 @@ planish_status planish_strings_create(int rank, const int64_t* dims, const char*
   return guard([&] {
     Dims shape = dims_of(rank, dims);
     const int64_t count = planish::element_count(shape);
-    if (strings == nullptr && count != 0) throw Error(ErrorCode::kInvalidArgument, "strings are null");
+    if (strings == nullptr && count != 0)
+      throw Error(ErrorCode::kInvalidArgument, "strings are null");
     std::vector<std::string> values;
     for (int64_t i = 0; i < count; ++i) {
       const char* s = &deref(strings[i], "a string");
@@ -74,7 +82,8 @@ planish_status planish_strings_create(int rank, const int64_t* dims, const char*
   });
 }
 
-planish_status planish_sequence_create(size_t count, planish_value* const* items, planish_value** value) {
+planish_status planish_sequence_create(size_t count, planish_value* const* items,
+                                       planish_value** value) {
   return guard([&] {
     planish::Sequence sequence;
     for (size_t i = 0; i < count; ++i) sequence.push_back(deref(items[i], "an item").datum);
@@ -129,11 +138,13 @@ size_t planish_sequence_count(const planish_value* value) {
   return planish_value_kind(value) == PLANISH_SEQUENCE ? value->datum.items().size() : 0;
 }
 
-planish_status planish_sequence_item(const planish_value* value, size_t index, planish_value** item) {
+planish_status planish_sequence_item(const planish_value* value, size_t index,
+                                     planish_value** item) {
   return guard([&] {
     const planish::Sequence& items = deref(value, "value").datum.items();
     if (index >= items.size())
-      throw Error(ErrorCode::kInvalidArgument, planish::concat("item ", index, " of a sequence of ", items.size()));
+      throw Error(ErrorCode::kInvalidArgument,
+                  planish::concat("item ", index, " of a sequence of ", items.size()));
     deref(item, "item") = make(items[index]);
   });
 }
@@ -141,7 +152,8 @@ planish_status planish_sequence_item(const planish_value* value, size_t index, p
 namespace {
 
 const planish::MapDatum& map_of(const planish_value* value) {
-  const auto* map = std::get_if<std::shared_ptr<const planish::MapDatum>>(&deref(value, "value").datum.held);
+  const auto* map =
+      std::get_if<std::shared_ptr<const planish::MapDatum>>(&deref(value, "value").datum.held);
   if (map == nullptr) throw Error(ErrorCode::kInvalidType, "expected a map, got something else");
   return **map;
 }

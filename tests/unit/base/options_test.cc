@@ -25,10 +25,18 @@ TEST(Options, TextBecomesTypedValues) {
 
 TEST(Options, BadValuesAreRefusedInASentence) {
   Options o;
-  for (const auto& [name, text] : std::vector<std::pair<std::string, std::string>>{
-           {"level", "6"}, {"level", ""}, {"level", "3x"}, {"level", "1.5"}, {"level", "3kk"},
-           {"max_value_bytes", "9999999999g"}, {"tolerance", "nan"}, {"tolerance", "2"},
-           {"precision", "fp31"}, {"precision", ""}, {"embed_graph", "maybe"}}) {
+  for (const auto& [name, text] :
+       std::vector<std::pair<std::string, std::string>>{{"level", "6"},
+                                                        {"level", ""},
+                                                        {"level", "3x"},
+                                                        {"level", "1.5"},
+                                                        {"level", "3kk"},
+                                                        {"max_value_bytes", "9999999999g"},
+                                                        {"tolerance", "nan"},
+                                                        {"tolerance", "2"},
+                                                        {"precision", "fp31"},
+                                                        {"precision", ""},
+                                                        {"embed_graph", "maybe"}}) {
     try {
       set_option(o, name, text);
       ADD_FAILURE() << name << "=" << text;

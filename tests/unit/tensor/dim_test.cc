@@ -63,7 +63,8 @@ TEST(Dim, TextRoundTrips) {
                        Dim::symbol("batch size") * 2, Dim::symbol("a\"b") - 1}) {
     EXPECT_EQ(Dim::parse(d.to_string()), d) << d.to_string();
   }
-  for (const char* bad : {"", "n+", "min(n", "n m", "9999999999999999999999", "\"open", "floor_div(n,0)"})
+  for (const char* bad :
+       {"", "n+", "min(n", "n m", "9999999999999999999999", "\"open", "floor_div(n,0)"})
     EXPECT_THROW(Dim::parse(bad), Error) << bad;
   EXPECT_THROW(Dim::parse(std::string(10000, '(')), Error);
 }

@@ -12,8 +12,8 @@ namespace planish {
 namespace {
 
 TEST(FloatFormats, EveryCodeRoundTrips) {
-  for (DType type : {DType::kF16, DType::kBF16, DType::kF8E4M3FN, DType::kF8E4M3FNUZ, DType::kF8E5M2,
-                     DType::kF8E5M2FNUZ, DType::kF4E2M1}) {
+  for (DType type : {DType::kF16, DType::kBF16, DType::kF8E4M3FN, DType::kF8E4M3FNUZ,
+                     DType::kF8E5M2, DType::kF8E5M2FNUZ, DType::kF4E2M1}) {
     const FloatFormat& f = float_format(type);
     for (uint32_t code = 0; code < (1u << f.bits()); ++code) {
       const double v = decode_float(f, code);
@@ -30,7 +30,7 @@ TEST(FloatFormats, RoundsToNearestEvenAndOverflows) {
   EXPECT_EQ(decode_float(e4m3, encode_float(e4m3, 448, false)), 448);
   EXPECT_EQ(decode_float(e4m3, encode_float(e4m3, 1e6, true)), 448);
   EXPECT_TRUE(std::isnan(decode_float(e4m3, encode_float(e4m3, 1e6, false))));
-  EXPECT_EQ(decode_float(e4m3, encode_float(e4m3, 17, false)), 16);   // tie to even
+  EXPECT_EQ(decode_float(e4m3, encode_float(e4m3, 17, false)), 16);  // tie to even
   EXPECT_EQ(decode_float(e4m3, encode_float(e4m3, 19, false)), 20);
   const FloatFormat& f16 = float_format(DType::kF16);
   EXPECT_EQ(decode_float(f16, encode_float(f16, 65520, false)), HUGE_VAL);

@@ -16,11 +16,12 @@ Isa chosen_isa(const Options& options) {
   for (Isa isa : kAllIsas) {
     if (options.isa != isa_name(isa)) continue;
     if (!isa_supported(isa))
-      throw Error(ErrorCode::kInvalidArgument,
-                  concat("option isa: this processor has ", isa_name(best_isa()), ", not ", options.isa));
+      throw Error(ErrorCode::kInvalidArgument, concat("option isa: this processor has ",
+                                                      isa_name(best_isa()), ", not ", options.isa));
     return isa;
   }
-  throw Error(ErrorCode::kInvalidArgument, concat("option isa: there is no instruction set ", options.isa));
+  throw Error(ErrorCode::kInvalidArgument,
+              concat("option isa: there is no instruction set ", options.isa));
 }
 
 }  // namespace

@@ -32,18 +32,23 @@ std::optional<Activated> clip_bounds(const ir::Node& node) {
 // A unary node as an activation of the kernels.
 std::optional<Activated> as_activation(const ir::Node& node) {
   const Attributes& a = node.attributes();
-  auto real = [&](const char* name, double fallback) { return static_cast<float>(a.real(name, fallback)); };
-  if (node.op() == "Relu") return Activated{Activation::clip, 0, std::numeric_limits<float>::infinity()};
+  auto real = [&](const char* name, double fallback) {
+    return static_cast<float>(a.real(name, fallback));
+  };
+  if (node.op() == "Relu")
+    return Activated{Activation::clip, 0, std::numeric_limits<float>::infinity()};
   if (node.op() == "Clip") return clip_bounds(node);
   if (node.op() == "LeakyRelu") return Activated{Activation::leaky_relu, real("alpha", 0.01)};
   if (node.op() == "Sigmoid") return Activated{Activation::sigmoid};
   if (node.op() == "Tanh") return Activated{Activation::tanh};
   if (node.op() == "HardSwish") return Activated{Activation::hard_swish};
-  if (node.op() == "HardSigmoid") return Activated{Activation::hard_sigmoid, real("alpha", 0.2), real("beta", 0.5)};
+  if (node.op() == "HardSigmoid")
+    return Activated{Activation::hard_sigmoid, real("alpha", 0.2), real("beta", 0.5)};
   if (node.op() == "Elu") return Activated{Activation::elu, real("alpha", 1)};
   if (node.op() == "Swish") return Activated{Activation::silu, real("alpha", 1)};
   if (node.op() == "Gelu")
-    return Activated{a.text("approximate", "none") == "tanh" ? Activation::gelu_tanh : Activation::gelu_erf};
+    return Activated{a.text("approximate", "none") == "tanh" ? Activation::gelu_tanh
+                                                             : Activation::gelu_erf};
   return std::nullopt;
 }
 
@@ -69,7 +74,8 @@ class Builder {
     const ir::Value* v = outer_value(node_, inner);
     auto& inputs = *choice_.inputs;
     for (size_t i = 2; i < inputs.size(); ++i)
-      if (const auto* other = std::get_if<const ir::Value*>(&inputs[i]); other != nullptr && *other == v)
+      if (const auto* other = std::get_if<const ir::Value*>(&inputs[i]);
+          other != nullptr && *other == v)
         return static_cast<int64_t>(i);
     inputs.emplace_back(v);
     return static_cast<int64_t>(inputs.size()) - 1;
@@ -143,8 +149,10 @@ class Builder {
     for (int i = 0; i < 2; ++i) {
       const ir::Node* sigmoid = current_->uses()[static_cast<size_t>(i)].node;
       const ir::Node* mul = current_->uses()[static_cast<size_t>(1 - i)].node;
-      if (sigmoid == nullptr || mul == nullptr || sigmoid->op() != "Sigmoid" || mul->op() != "Mul") continue;
-      if (sigmoid->output()->uses().size() == 1 && sigmoid->output()->uses()[0].node == mul) return mul;
+      if (sigmoid == nullptr || mul == nullptr || sigmoid->op() != "Sigmoid" || mul->op() != "Mul")
+        continue;
+      if (sigmoid->output()->uses().size() == 1 && sigmoid->output()->uses()[0].node == mul)
+        return mul;
     }
     return nullptr;
   }
@@ -183,7 +191,8 @@ class Builder {
 
 const ir::Value* outer_value(const ir::Node& node, const ir::Value* inner) {
   const ir::Graph* body = node.subgraph("body");
-  if (body == nullptr || inner->kind() != ir::Value::Kind::kInput || inner->graph() != body) return inner;
+  if (body == nullptr || inner->kind() != ir::Value::Kind::kInput || inner->graph() != body)
+    return inner;
   return node.input(inner->output_index());
 }
 

@@ -18,7 +18,8 @@ struct LowerTarget {
 
 // The step for a node, or nothing if the kernel cannot compute it: the next lowering of the op is
 // asked, in the end the portable kernel computes it.
-using LowerNode = std::optional<ref::StepChoice> (*)(const ir::Node& node, const LowerTarget& target);
+using LowerNode = std::optional<ref::StepChoice> (*)(const ir::Node& node,
+                                                     const LowerTarget& target);
 
 class RegisterLowering {
  public:

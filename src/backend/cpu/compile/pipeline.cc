@@ -52,7 +52,8 @@ constexpr passes::Pass kFusion[] = {
 
 }  // namespace
 
-void optimize(ir::Graph& graph, passes::PassContext& context, const passes::PipelineOptions& options) {
+void optimize(ir::Graph& graph, passes::PassContext& context,
+              const passes::PipelineOptions& options) {
   passes::run_pipeline(graph, kLayout, context, options);
   passes::run_to_fixpoint(graph, kTransposes, context, options, kRounds);
   passes::run_pipeline(graph, kFusion, context, options);

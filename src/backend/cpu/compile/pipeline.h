@@ -8,7 +8,8 @@ namespace planish::cpu {
 
 // Channels-last convolutions, transposes moved out of the way, pointwise trees fused with their
 // roots. The result is still an ordinary graph: the reference can evaluate it.
-void optimize(ir::Graph& graph, passes::PassContext& context, const passes::PipelineOptions& options);
+void optimize(ir::Graph& graph, passes::PassContext& context,
+              const passes::PipelineOptions& options);
 
 std::vector<std::string> pass_names();
 

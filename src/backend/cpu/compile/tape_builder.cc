@@ -17,9 +17,7 @@ bool domain_of(DType type, TapeDomain* domain) {
   switch (type) {
     case DType::kF32:
     case DType::kF16:
-    case DType::kBF16:
-      *domain = TapeDomain::kF32;
-      return true;
+    case DType::kBF16: *domain = TapeDomain::kF32; return true;
     case DType::kI64:
     case DType::kI32:
     case DType::kI16:
@@ -27,11 +25,8 @@ bool domain_of(DType type, TapeDomain* domain) {
     case DType::kU32:
     case DType::kU16:
     case DType::kU8:
-    case DType::kBool:
-      *domain = TapeDomain::kI64;
-      return true;
-    default:
-      return false;
+    case DType::kBool: *domain = TapeDomain::kI64; return true;
+    default: return false;
   }
 }
 
@@ -80,7 +75,8 @@ bool is_tape_node(const ir::Node& node) {
     first = false;
   }
   // Division by a zero that is known only at run time must be reported, which the engine cannot.
-  if (operands == TapeDomain::kI64 && (node.op() == "Div" || node.op() == "Mod" || node.op() == "Pow"))
+  if (operands == TapeDomain::kI64 &&
+      (node.op() == "Div" || node.op() == "Mod" || node.op() == "Pow"))
     return false;
   return has_loop(row, operands);
 }
@@ -120,8 +116,8 @@ TapeBuilder::Place TapeBuilder::place(const ir::Value* value, TapeDomain domain)
               DType::kUndefined, nullptr);
 }
 
-TapeBuilder::Place TapeBuilder::emit(int op, TapeDomain domain, Place a, Place b, Place c, DType wrap,
-                                     const float* attributes) {
+TapeBuilder::Place TapeBuilder::emit(int op, TapeDomain domain, Place a, Place b, Place c,
+                                     DType wrap, const float* attributes) {
   Pending p{.instruction = {.op = op, .domain = domain, .wrap = wrap}, .a = a, .b = b, .c = c};
   if (attributes != nullptr)
     for (int i = 0; i < kMaxPointwiseAttributes; ++i) p.instruction.attributes[i] = attributes[i];
@@ -148,8 +144,8 @@ void TapeBuilder::add_cast(const ir::Node& node) {
   const bool to_truth = y->type().dtype == DType::kBool;
   Place out{};
   if (from == TapeDomain::kF32 && to == TapeDomain::kI64 && to_truth) {
-    out = emit(kTapeToI64, from, emit(kTapeToTruth, from, p, {}, {}, DType::kUndefined, nullptr), {}, {},
-               DType::kUndefined, nullptr);
+    out = emit(kTapeToI64, from, emit(kTapeToTruth, from, p, {}, {}, DType::kUndefined, nullptr),
+               {}, {}, DType::kUndefined, nullptr);
   } else if (from != to) {
     out = emit(from == TapeDomain::kF32 ? kTapeToI64 : kTapeToF32, from, p, {}, {},
                to == TapeDomain::kI64 ? wrap_type(y->type().dtype) : DType::kUndefined, nullptr);

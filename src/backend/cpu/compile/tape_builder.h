@@ -39,7 +39,8 @@ class TapeBuilder {
   void add_input(const ir::Value* value, TapeDomain domain);
   Place place(const ir::Value* value, TapeDomain domain);
   Place constant(TapeConstant c);
-  Place emit(int op, TapeDomain domain, Place a, Place b, Place c, DType wrap, const float* attributes);
+  Place emit(int op, TapeDomain domain, Place a, Place b, Place c, DType wrap,
+             const float* attributes);
   void add_cast(const ir::Node& node);
   void add_row(const ir::Node& node, int row);
   int32_t number(Place p) const;

@@ -19,7 +19,9 @@ struct AttentionState final : StepState {
 };
 
 HeadStrides dense(const KnownTensor& t) {
-  return {.batch = t.dims[1] * t.dims[2] * t.dims[3], .head = t.dims[2] * t.dims[3], .position = t.dims[3]};
+  return {.batch = t.dims[1] * t.dims[2] * t.dims[3],
+          .head = t.dims[2] * t.dims[3],
+          .position = t.dims[3]};
 }
 
 class AttentionStep final : public StepKernel {
@@ -29,12 +31,14 @@ class AttentionStep final : public StepKernel {
         scale_(static_cast<float>(info.attributes().real("scale", 0))),
         softcap_(static_cast<float>(info.attributes().real("softcap", 0))),
         causal_(info.attributes().integer("causal", 0) != 0) {
-    info.require(info.has_input(0) && info.has_input(1) && info.has_input(2) && info.wants_output(0),
-                 "expected queries, keys and values");
+    info.require(
+        info.has_input(0) && info.has_input(1) && info.has_input(2) && info.wants_output(0),
+        "expected queries, keys and values");
   }
 
   StepBinding bind(const StepShapes& shapes) const override {
-    const KnownTensor &q = shapes.input(0), &k = shapes.input(1), &v = shapes.input(2), &y = shapes.output(0);
+    const KnownTensor &q = shapes.input(0), &k = shapes.input(1), &v = shapes.input(2),
+                      &y = shapes.output(0);
     for (const KnownTensor* t : {&q, &k, &v, &y})
       shapes.require(t->dtype == DType::kF32 && t->rank() == 4, "expected float32 of rank 4");
     auto state = std::make_unique<AttentionState>();
@@ -48,10 +52,12 @@ class AttentionStep final : public StepKernel {
     p.v_head_size = v.dims[3];
     shapes.require(k.dims[0] == p.batch && v.dims[0] == p.batch && k.dims[3] == p.head_size &&
                        v.dims[1] == p.kv_heads && v.dims[2] == p.k_length && p.kv_heads > 0 &&
-                       p.heads % p.kv_heads == 0 && p.head_size > 0 && p.head_size <= kMaxHeadSize &&
-                       p.v_head_size <= kMaxHeadSize && p.k_length > 0,
+                       p.heads % p.kv_heads == 0 && p.head_size > 0 &&
+                       p.head_size <= kMaxHeadSize && p.v_head_size <= kMaxHeadSize &&
+                       p.k_length > 0,
                    "queries, keys and values do not fit each other");
-    shapes.require(y.dims[0] == p.batch && y.dims[1] == p.heads && y.dims[2] == p.q_length && y.dims[3] == p.v_head_size,
+    shapes.require(y.dims[0] == p.batch && y.dims[1] == p.heads && y.dims[2] == p.q_length &&
+                       y.dims[3] == p.v_head_size,
                    "the output has another shape");
     p.q_strides = dense(q);
     p.k_strides = dense(k);

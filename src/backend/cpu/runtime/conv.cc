@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // cpu.conv and cpu.deconv: channels-last convolutions of floats, cpu.conv with a tail.
 //
-// Inputs: x [n, spatial..., c]; weights packed for the plan's instruction set; then what the epilogue
-// uses. Output: y [n, spatial..., k]. Attributes: channels, groups, kernel, strides, dilations, pads
-// (begin, then end) or auto_pad.
+// Inputs: x [n, spatial..., c]; weights packed for the plan's instruction set; then what the
+// epilogue uses. Output: y [n, spatial..., k]. Attributes: channels, groups, kernel, strides,
+// dilations, pads (begin, then end) or auto_pad.
 #include "backend/cpu/kernels/conv.h"
 
 #include <algorithm>
@@ -24,18 +24,22 @@ Conv conv_geometry(const Attributes& a, int64_t in_channels, int64_t out_channel
   check(spatial >= 1 && spatial <= 3, "expected 1 to 3 spatial dims");
   const auto strides = a.integers("strides", std::vector<int64_t>(spatial, 1));
   const auto dilations = a.integers("dilations", std::vector<int64_t>(spatial, 1));
-  check(strides.size() == spatial && dilations.size() == spatial, "strides or dilations of another length");
+  check(strides.size() == spatial && dilations.size() == spatial,
+        "strides or dilations of another length");
   Conv c;
   c.in_channels = in_channels;
   c.out_channels = out_channels;
   c.groups = a.integer("groups", 1);
   constexpr int64_t kLimit = int64_t{1} << 31;
   auto positive = [&](int64_t v) { return v >= 1 && v < kLimit; };
-  check(positive(in_channels) && positive(out_channels) && positive(c.groups), "channels or groups out of range");
-  check(in_channels % c.groups == 0 && out_channels % c.groups == 0, "groups do not divide the channels");
+  check(positive(in_channels) && positive(out_channels) && positive(c.groups),
+        "channels or groups out of range");
+  check(in_channels % c.groups == 0 && out_channels % c.groups == 0,
+        "groups do not divide the channels");
   for (size_t i = 0; i < spatial; ++i) {
     const size_t slot = 3 - spatial + i;
-    check(positive(kernel[i]) && positive(strides[i]) && positive(dilations[i]), "geometry out of range");
+    check(positive(kernel[i]) && positive(strides[i]) && positive(dilations[i]),
+          "geometry out of range");
     c.kernel[slot] = kernel[i];
     c.stride[slot] = strides[i];
     c.dilation[slot] = dilations[i];
@@ -51,7 +55,8 @@ void set_pads(Conv& conv, const std::vector<int64_t>& pads) {
 bool has_few_phases(const Conv& conv) {
   constexpr int64_t kMost = 1 << 16;
   return conv.stride[0] <= kMost && conv.stride[1] <= kMost && conv.stride[2] <= kMost &&
-         conv.stride[0] * conv.stride[1] <= kMost && conv.stride[0] * conv.stride[1] * conv.stride[2] <= kMost;
+         conv.stride[0] * conv.stride[1] <= kMost &&
+         conv.stride[0] * conv.stride[1] * conv.stride[2] <= kMost;
 }
 
 namespace {
@@ -66,7 +71,8 @@ class ConvStep : public StepKernel {
   ConvStep(const StepInfo& info, bool transposed)
       : isa_(step_isa(info)), transposed_(transposed), epilogue_(info) {
     const Attributes& a = info.attributes();
-    info.require(info.has_input(0) && info.has_input(1) && info.wants_output(0), "expected data and weights");
+    info.require(info.has_input(0) && info.has_input(1) && info.wants_output(0),
+                 "expected data and weights");
     conv_ = conv_geometry(a, a.integer("in_channels"), a.integer("out_channels"));
     spatial_ = a.integers("kernel").size();
     pads_ = a.integers("pads", std::vector<int64_t>(2 * spatial_, 0));
@@ -80,16 +86,19 @@ class ConvStep : public StepKernel {
       info.require(has_few_phases(conv_), "the strides are too large");
     }
     const Tensor* w = info.constant(1);
-    const int64_t expected = transposed ? deconv_packed_floats(isa_, conv_) : conv_packed_floats(isa_, conv_);
-    info.require(w != nullptr && w->dtype() == DType::kF32 && w->count() == expected, "the packed weights have another size");
+    const int64_t expected =
+        transposed ? deconv_packed_floats(isa_, conv_) : conv_packed_floats(isa_, conv_);
+    info.require(w != nullptr && w->dtype() == DType::kF32 && w->count() == expected,
+                 "the packed weights have another size");
   }
 
   StepBinding bind(const StepShapes& shapes) const override {
     const KnownTensor& x = shapes.input(0);
     const KnownTensor& y = shapes.output(0);
-    shapes.require(x.dtype == DType::kF32 && y.dtype == DType::kF32 && x.dims.size() == spatial_ + 2 &&
-                       y.dims.size() == spatial_ + 2 && x.dims.back() == conv_.in_channels &&
-                       y.dims.back() == conv_.out_channels && x.dims[0] == y.dims[0],
+    shapes.require(x.dtype == DType::kF32 && y.dtype == DType::kF32 &&
+                       x.dims.size() == spatial_ + 2 && y.dims.size() == spatial_ + 2 &&
+                       x.dims.back() == conv_.in_channels && y.dims.back() == conv_.out_channels &&
+                       x.dims[0] == y.dims[0],
                    "expected channels-last float32 data of the layer's channels");
     auto state = std::make_unique<ConvState>();
     Conv& c = state->conv;
@@ -109,8 +118,9 @@ class ConvStep : public StepKernel {
     state->tail = epilogue_.bind(shapes);
     StepBinding binding;
     if (y.count() != 0)
-      binding.scratch_bytes = static_cast<size_t>(transposed_ ? deconv_scratch_bytes(isa_, c, shapes.threads())
-                                                              : conv_scratch_bytes(isa_, c, shapes.threads()));
+      binding.scratch_bytes =
+          static_cast<size_t>(transposed_ ? deconv_scratch_bytes(isa_, c, shapes.threads())
+                                          : conv_scratch_bytes(isa_, c, shapes.threads()));
     binding.state = std::move(state);
     return binding;
   }
@@ -130,26 +140,29 @@ class ConvStep : public StepKernel {
   }
 
  private:
-  // SAME_UPPER and SAME_LOWER share what the windows need beyond the input, the odd one at the end or
-  // at the beginning.
+  // SAME_UPPER and SAME_LOWER share what the windows need beyond the input, the odd one at the end
+  // or at the beginning.
   int64_t pad_before(const Conv& c, size_t slot, int64_t explicit_pad) const {
     if (auto_pad_ == "NOTSET") return explicit_pad;
     if (auto_pad_ == "VALID") return 0;
     const int64_t window = (c.kernel[slot] - 1) * c.dilation[slot] + 1;
-    const int64_t total = transposed_
-                              ? std::max<int64_t>(0, (c.in[slot] - 1) * c.stride[slot] + window - c.out[slot])
-                              : std::max<int64_t>(0, (c.out[slot] - 1) * c.stride[slot] + window - c.in[slot]);
+    const int64_t total =
+        transposed_
+            ? std::max<int64_t>(0, (c.in[slot] - 1) * c.stride[slot] + window - c.out[slot])
+            : std::max<int64_t>(0, (c.out[slot] - 1) * c.stride[slot] + window - c.in[slot]);
     return auto_pad_ == "SAME_LOWER" ? (total + 1) / 2 : total / 2;
   }
 
   // The output's size follows from the input's: what the kernel relies on.
-  void check_window(const StepShapes& shapes, const Conv& c, size_t slot, int64_t begin, int64_t end) const {
+  void check_window(const StepShapes& shapes, const Conv& c, size_t slot, int64_t begin,
+                    int64_t end) const {
     if (c.batch == 0) return;
     shapes.require(c.in[slot] >= 1 && c.out[slot] >= 1, "a spatial dim is empty");
     const int64_t window = (c.kernel[slot] - 1) * c.dilation[slot] + 1;
     if (transposed_ || auto_pad_ != "NOTSET") return;
     const int64_t room = c.in[slot] + begin + end - window;
-    shapes.require(room >= 0 && c.out[slot] == room / c.stride[slot] + 1, "the output has another size than the windows");
+    shapes.require(room >= 0 && c.out[slot] == room / c.stride[slot] + 1,
+                   "the output has another size than the windows");
   }
 
   Isa isa_;
@@ -161,8 +174,12 @@ class ConvStep : public StepKernel {
   std::string auto_pad_;
 };
 
-std::unique_ptr<StepKernel> make_conv(const StepInfo& info) { return std::make_unique<ConvStep>(info, false); }
-std::unique_ptr<StepKernel> make_deconv(const StepInfo& info) { return std::make_unique<ConvStep>(info, true); }
+std::unique_ptr<StepKernel> make_conv(const StepInfo& info) {
+  return std::make_unique<ConvStep>(info, false);
+}
+std::unique_ptr<StepKernel> make_deconv(const StepInfo& info) {
+  return std::make_unique<ConvStep>(info, true);
+}
 
 const RegisterStepKernel kConv("cpu.conv", make_conv);
 const RegisterStepKernel kDeconv("cpu.deconv", make_deconv);

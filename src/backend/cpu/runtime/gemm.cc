@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // cpu.gemm: MatMul of floats, with a tail.
 //
-// Inputs: A [..., m, k]; B [..., k, n], or packed (attributes packed = 1, k, n) by gemm_pack for the
-// plan's instruction set; then what the epilogue uses. Output: [..., m, n].
+// Inputs: A [..., m, k]; B [..., k, n], or packed (attributes packed = 1, k, n) by gemm_pack for
+// the plan's instruction set; then what the epilogue uses. Output: [..., m, n].
+#include "backend/cpu/kernels/gemm.h"
+
 #include <algorithm>
 
-#include "backend/cpu/kernels/gemm.h"
 #include "backend/cpu/runtime/step_epilogue.h"
 #include "backend/cpu/runtime/step_isa.h"
 #include "base/str.h"
@@ -29,8 +30,8 @@ struct BatchDim {
 };
 
 // Batch dims, the outermost first, neighbours merged where all three strides allow.
-std::vector<BatchDim> batch_dims(const StepShapes& shapes, const KnownTensor& a, const KnownTensor& b,
-                                 const KnownTensor& out) {
+std::vector<BatchDim> batch_dims(const StepShapes& shapes, const KnownTensor& a,
+                                 const KnownTensor& b, const KnownTensor& out) {
   const int batch = out.rank() - 2;
   auto dim = [&](const KnownTensor& t, int i) {
     const int at = t.rank() - out.rank() + i;
@@ -50,7 +51,8 @@ std::vector<BatchDim> batch_dims(const StepShapes& shapes, const KnownTensor& a,
     if (n == 1) continue;
     if (!dims.empty()) {
       BatchDim& inner = dims.back();
-      if (next.a == inner.a * inner.count && next.b == inner.b * inner.count && next.c == inner.c * inner.count) {
+      if (next.a == inner.a * inner.count && next.b == inner.b * inner.count &&
+          next.c == inner.c * inner.count) {
         inner.count *= n;
         continue;
       }
@@ -64,15 +66,18 @@ std::vector<BatchDim> batch_dims(const StepShapes& shapes, const KnownTensor& a,
 class GemmStep final : public StepKernel {
  public:
   explicit GemmStep(const StepInfo& info) : isa_(step_isa(info)), epilogue_(info) {
-    info.require(info.has_input(0) && info.has_input(1) && info.wants_output(0), "expected two inputs, one output");
+    info.require(info.has_input(0) && info.has_input(1) && info.wants_output(0),
+                 "expected two inputs, one output");
     packed_ = info.attributes().integer("packed", 0) != 0;
     if (!packed_) return;
     k_ = info.attributes().integer("k");
     n_ = info.attributes().integer("n");
     const Tensor* b = info.constant(1);
-    info.require(k_ >= 0 && n_ >= 0 && k_ < (int64_t{1} << 40) && n_ < (int64_t{1} << 31), "k or n is out of range");
-    info.require(b != nullptr && b->dtype() == DType::kF32 && b->count() == gemm_packed_floats(isa_, k_, n_),
-                 "the packed weights have another size");
+    info.require(k_ >= 0 && n_ >= 0 && k_ < (int64_t{1} << 40) && n_ < (int64_t{1} << 31),
+                 "k or n is out of range");
+    info.require(
+        b != nullptr && b->dtype() == DType::kF32 && b->count() == gemm_packed_floats(isa_, k_, n_),
+        "the packed weights have another size");
   }
 
   StepBinding bind(const StepShapes& shapes) const override {
@@ -130,7 +135,8 @@ class GemmStep final : public StepKernel {
     Gemm& g = state.gemm;
     shapes.require(b.rank() >= 2 && b.rank() <= out.rank(), "expected float32 matrices");
     g.m = out.dims[out.dims.size() - 2];
-    shapes.require(b.dims.back() == g.n && b.dims[b.dims.size() - 2] == g.k && a.dims[a.dims.size() - 2] == g.m,
+    shapes.require(b.dims.back() == g.n && b.dims[b.dims.size() - 2] == g.k &&
+                       a.dims[a.dims.size() - 2] == g.m,
                    "the matrices do not fit each other");
     g.b_row = g.n;
     std::vector<BatchDim> dims = batch_dims(shapes, a, b, out);

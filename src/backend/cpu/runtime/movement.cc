@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// cpu.transpose, cpu.concat, cpu.slice, cpu.split, cpu.expand, cpu.pad, cpu.gather: elements of whole
-// bytes are moved, whatever they mean.
+// cpu.transpose, cpu.concat, cpu.slice, cpu.split, cpu.expand, cpu.pad, cpu.gather: elements of
+// whole bytes are moved, whatever they mean.
 #include <algorithm>
 #include <cstring>
 
@@ -59,7 +59,8 @@ class CopyStep : public StepKernel {
     auto state = std::make_unique<CopyState>();
     for (int i = 0; i < shapes.output_count(); ++i)
       if (shapes.output(i).present())
-        shapes.require(shapes.output(i).dtype == shapes.input(0).dtype, "the output has another type");
+        shapes.require(shapes.output(i).dtype == shapes.input(0).dtype,
+                       "the output has another type");
     plan(shapes, *state);
     for (CopyState::Part& part : state->parts) part.copy.isa = isa_;
     StepBinding binding;
@@ -87,7 +88,8 @@ class CopyStep : public StepKernel {
 
 class TransposeStep final : public CopyStep {
  public:
-  explicit TransposeStep(const StepInfo& info) : CopyStep(info), perm_(info.attributes().integers("perm")) {
+  explicit TransposeStep(const StepInfo& info)
+      : CopyStep(info), perm_(info.attributes().integers("perm")) {
     std::vector<int64_t> sorted = perm_;
     std::sort(sorted.begin(), sorted.end());
     for (size_t i = 0; i < sorted.size(); ++i)
@@ -102,15 +104,18 @@ class TransposeStep final : public CopyStep {
                        perm_.size() <= kMaxCopyRank,
                    "perm does not fit the rank");
     for (size_t i = 0; i < perm_.size(); ++i)
-      shapes.require(y.dims[i] == x.dims[static_cast<size_t>(perm_[i])], "the output has another shape");
-    state.parts.push_back({transpose_params(nullptr, nullptr, element_bytes(shapes, x), x.dims, perm_)});
+      shapes.require(y.dims[i] == x.dims[static_cast<size_t>(perm_[i])],
+                     "the output has another shape");
+    state.parts.push_back(
+        {transpose_params(nullptr, nullptr, element_bytes(shapes, x), x.dims, perm_)});
   }
   std::vector<int64_t> perm_;
 };
 
 class ConcatStep final : public CopyStep {
  public:
-  explicit ConcatStep(const StepInfo& info) : CopyStep(info), axis_(info.attributes().integer("axis")) {}
+  explicit ConcatStep(const StepInfo& info)
+      : CopyStep(info), axis_(info.attributes().integer("axis")) {}
 
  private:
   void plan(const StepShapes& shapes, CopyState& state) const override {
@@ -121,10 +126,13 @@ class ConcatStep final : public CopyStep {
     int64_t at = 0;
     for (int i = 0; i < shapes.input_count(); ++i) {
       const KnownTensor& x = shapes.input(i);
-      shapes.require(x.dtype == y.dtype && x.rank() == y.rank(), "an input has another type or rank");
+      shapes.require(x.dtype == y.dtype && x.rank() == y.rank(),
+                     "an input has another type or rank");
       for (size_t k = 0; k < y.dims.size(); ++k)
-        shapes.require(k == axis || x.dims[k] == y.dims[k], "an input does not fit beside the others");
-      CopyState::Part part{copy_params(shapes, element_bytes(shapes, x), x.dims, row_major(x.dims), strides)};
+        shapes.require(k == axis || x.dims[k] == y.dims[k],
+                       "an input does not fit beside the others");
+      CopyState::Part part{
+          copy_params(shapes, element_bytes(shapes, x), x.dims, row_major(x.dims), strides)};
       part.input = i;
       part.dst_offset = at * strides[axis];
       at += x.dims[axis];
@@ -137,7 +145,8 @@ class ConcatStep final : public CopyStep {
 
 class SplitStep final : public CopyStep {
  public:
-  explicit SplitStep(const StepInfo& info) : CopyStep(info), axis_(info.attributes().integer("axis")) {}
+  explicit SplitStep(const StepInfo& info)
+      : CopyStep(info), axis_(info.attributes().integer("axis")) {}
 
  private:
   void plan(const StepShapes& shapes, CopyState& state) const override {
@@ -151,7 +160,8 @@ class SplitStep final : public CopyStep {
       shapes.require(y.present() && y.rank() == x.rank(), "an output has another rank");
       for (size_t k = 0; k < x.dims.size(); ++k)
         shapes.require(k == axis || x.dims[k] == y.dims[k], "an output has another shape");
-      CopyState::Part part{copy_params(shapes, element_bytes(shapes, x), y.dims, strides, row_major(y.dims))};
+      CopyState::Part part{
+          copy_params(shapes, element_bytes(shapes, x), y.dims, strides, row_major(y.dims))};
       part.output = i;
       part.src_offset = at * strides[axis];
       at += y.dims[axis];
@@ -170,8 +180,11 @@ class SliceStep final : public CopyStep {
         starts_(info.attributes().integers("starts")),
         axes_(info.attributes().integers("axes")),
         steps_(info.attributes().integers("steps")) {
-    info.require(starts_.size() == axes_.size() && steps_.size() == axes_.size(), "starts, axes and steps differ in length");
-    for (int64_t step : steps_) info.require(step != 0 && step > -(int64_t{1} << 40) && step < (int64_t{1} << 40), "a step is out of range");
+    info.require(starts_.size() == axes_.size() && steps_.size() == axes_.size(),
+                 "starts, axes and steps differ in length");
+    for (int64_t step : steps_)
+      info.require(step != 0 && step > -(int64_t{1} << 40) && step < (int64_t{1} << 40),
+                   "a step is out of range");
   }
 
  private:
@@ -192,14 +205,16 @@ class SliceStep final : public CopyStep {
       start = step > 0 ? std::min(start, d) : std::min(start, d - 1);
       if (n == 0) continue;
       const int64_t last = start + (n - 1) * step;
-      shapes.require(start >= 0 && start < d && last >= 0 && last < d && n <= d, "the slice leaves its input");
+      shapes.require(start >= 0 && start < d && last >= 0 && last < d && n <= d,
+                     "the slice leaves its input");
       offset += start * strides[axis];
       strides[axis] *= step;
     }
     for (size_t k = 0; k < x.dims.size(); ++k)
       shapes.require(sliced[k] || x.dims[k] == y.dims[k], "the output has another shape");
     if (y.count() == 0) return;
-    CopyState::Part part{copy_params(shapes, element_bytes(shapes, x), y.dims, strides, row_major(y.dims))};
+    CopyState::Part part{
+        copy_params(shapes, element_bytes(shapes, x), y.dims, strides, row_major(y.dims))};
     part.src_offset = offset;
     state.parts.push_back(part);
   }
@@ -219,11 +234,13 @@ class ExpandStep final : public CopyStep {
     std::vector<int64_t> strides(y.dims.size(), 0);
     for (int i = 0; i < x.rank(); ++i) {
       const auto to = static_cast<size_t>(y.rank() - x.rank() + i), from = static_cast<size_t>(i);
-      shapes.require(x.dims[from] == 1 || x.dims[from] == y.dims[to], "the input does not broadcast to the output");
+      shapes.require(x.dims[from] == 1 || x.dims[from] == y.dims[to],
+                     "the input does not broadcast to the output");
       if (x.dims[from] != 1) strides[to] = own[from];
     }
     if (y.count() != 0)
-      state.parts.push_back({copy_params(shapes, element_bytes(shapes, x), y.dims, strides, row_major(y.dims))});
+      state.parts.push_back(
+          {copy_params(shapes, element_bytes(shapes, x), y.dims, strides, row_major(y.dims))});
   }
 };
 
@@ -231,7 +248,9 @@ class ExpandStep final : public CopyStep {
 class PadStep final : public CopyStep {
  public:
   explicit PadStep(const StepInfo& info)
-      : CopyStep(info), pads_(info.attributes().integers("pads")), value_(info.attributes().integer("value")) {
+      : CopyStep(info),
+        pads_(info.attributes().integers("pads")),
+        value_(info.attributes().integer("value")) {
     for (int64_t p : pads_) info.require(p >= 0 && p < (int64_t{1} << 40), "a pad is out of range");
   }
 
@@ -240,13 +259,15 @@ class PadStep final : public CopyStep {
     const KnownTensor& x = shapes.input(0);
     const KnownTensor& y = shapes.output(0);
     const size_t rank = x.dims.size();
-    shapes.require(x.present() && y.dims.size() == rank && pads_.size() == 2 * rank, "the pads do not fit the rank");
+    shapes.require(x.present() && y.dims.size() == rank && pads_.size() == 2 * rank,
+                   "the pads do not fit the rank");
     const int bytes = element_bytes(shapes, x);
     shapes.require(bytes <= 8, "the elements are too wide");
     const std::vector<int64_t> strides = row_major(y.dims);
     CopyState::Part part{copy_params(shapes, bytes, x.dims, row_major(x.dims), strides)};
     for (size_t i = 0; i < rank; ++i) {
-      shapes.require(y.dims[i] == pads_[i] + x.dims[i] + pads_[rank + i], "the output has another shape");
+      shapes.require(y.dims[i] == pads_[i] + x.dims[i] + pads_[rank + i],
+                     "the output has another shape");
       part.dst_offset += pads_[i] * strides[i];
     }
     if (x.count() != 0) state.parts.push_back(part);
@@ -266,19 +287,23 @@ struct GatherState final : StepState {
 class GatherStep final : public StepKernel {
  public:
   explicit GatherStep(const StepInfo& info) : axis_(info.attributes().integer("axis")) {
-    info.require(info.has_input(0) && info.has_input(1) && info.wants_output(0), "expected two inputs, one output");
+    info.require(info.has_input(0) && info.has_input(1) && info.wants_output(0),
+                 "expected two inputs, one output");
   }
   StepBinding bind(const StepShapes& shapes) const override {
     const KnownTensor& x = shapes.input(0);
     const KnownTensor& indices = shapes.input(1);
     const KnownTensor& y = shapes.output(0);
-    shapes.require(x.present() && axis_ >= 0 && axis_ < x.rank() && y.dtype == x.dtype, "the axis is outside of the rank");
-    shapes.require(indices.dtype == DType::kI64 || indices.dtype == DType::kI32, "expected int32 or int64 indices");
+    shapes.require(x.present() && axis_ >= 0 && axis_ < x.rank() && y.dtype == x.dtype,
+                   "the axis is outside of the rank");
+    shapes.require(indices.dtype == DType::kI64 || indices.dtype == DType::kI32,
+                   "expected int32 or int64 indices");
     auto state = std::make_unique<GatherState>();
     GatherParams& p = state->params;
     const int bytes = element_bytes(shapes, x);
     int64_t slice = 1;
-    for (int i = 0; i < x.rank(); ++i) (i < axis_ ? p.outer : slice) *= i == axis_ ? 1 : x.dims[static_cast<size_t>(i)];
+    for (int i = 0; i < x.rank(); ++i)
+      (i < axis_ ? p.outer : slice) *= i == axis_ ? 1 : x.dims[static_cast<size_t>(i)];
     p.wide_indices = indices.dtype == DType::kI64;
     p.axis_size = x.dims[static_cast<size_t>(axis_)];
     p.index_count = indices.count();

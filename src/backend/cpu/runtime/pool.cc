@@ -27,7 +27,8 @@ class PoolStep final : public StepKernel {
     dilations_ = a.integers("dilations", std::vector<int64_t>(n, 1));
     pads_ = a.integers("pads", std::vector<int64_t>(2 * n, 0));
     auto_pad_ = a.text("auto_pad", "NOTSET");
-    info.require(strides_.size() == n && dilations_.size() == n && pads_.size() == 2 * n, "attributes differ in length");
+    info.require(strides_.size() == n && dilations_.size() == n && pads_.size() == 2 * n,
+                 "attributes differ in length");
     constexpr int64_t kLimit = int64_t{1} << 31;
     for (const auto* list : {&kernel_, &strides_, &dilations_})
       for (int64_t v : *list) info.require(v >= 1 && v < kLimit, "the geometry is out of range");
@@ -41,7 +42,8 @@ class PoolStep final : public StepKernel {
     const KnownTensor& y = shapes.output(0);
     const size_t n = kernel_.size();
     shapes.require(x.dtype == DType::kF32 && y.dtype == DType::kF32 && x.dims.size() == n + 2 &&
-                       y.dims.size() == n + 2 && x.dims[0] == y.dims[0] && x.dims.back() == y.dims.back(),
+                       y.dims.size() == n + 2 && x.dims[0] == y.dims[0] &&
+                       x.dims.back() == y.dims.back(),
                    "expected channels-last float32 data");
     auto state = std::make_unique<PoolState>();
     Pool& p = state->pool;
@@ -83,7 +85,8 @@ class PoolStep final : public StepKernel {
       return;
     }
     const int64_t window = (p.kernel[slot] - 1) * p.dilation[slot] + 1;
-    const int64_t total = std::max<int64_t>(0, (p.out[slot] - 1) * p.stride[slot] + window - p.in[slot]);
+    const int64_t total =
+        std::max<int64_t>(0, (p.out[slot] - 1) * p.stride[slot] + window - p.in[slot]);
     p.pad[slot] = auto_pad_ == "SAME_LOWER" ? (total + 1) / 2 : total / 2;
     p.pad_end[slot] = total - p.pad[slot];
   }

@@ -38,7 +38,9 @@ void require_f32(const StepShapes& shapes, const KnownTensor& t) {
 // An optional float32 input of so many elements.
 void require_vector(const StepShapes& shapes, int input, int64_t count) {
   const KnownTensor& t = shapes.input(input);
-  if (t.present()) shapes.require(t.dtype == DType::kF32 && t.count() == count, "a scale or bias has another size");
+  if (t.present())
+    shapes.require(t.dtype == DType::kF32 && t.count() == count,
+                   "a scale or bias has another size");
 }
 
 const float* optional_input(const StepContext& c, int i) {
@@ -48,12 +50,15 @@ const float* optional_input(const StepContext& c, int i) {
 // Attributes op (a name of ReduceOp's below) and axes.
 class ReduceStep final : public StepKernel {
  public:
-  explicit ReduceStep(const StepInfo& info) : isa_(step_isa(info)), axes_(info.attributes().integers("axes")) {
+  explicit ReduceStep(const StepInfo& info)
+      : isa_(step_isa(info)), axes_(info.attributes().integers("axes")) {
     static constexpr std::string_view kNames[kReduceOps] = {
-        "ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd",
-        "ReduceSumSquare", "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp"};
-    const auto* found = std::find(std::begin(kNames), std::end(kNames), info.attributes().text("op"));
-    info.require(found != std::end(kNames) && info.has_input(0) && info.wants_output(0), "expected a reduction");
+        "ReduceSum",       "ReduceMean", "ReduceMax", "ReduceMin",    "ReduceProd",
+        "ReduceSumSquare", "ReduceL1",   "ReduceL2",  "ReduceLogSum", "ReduceLogSumExp"};
+    const auto* found =
+        std::find(std::begin(kNames), std::end(kNames), info.attributes().text("op"));
+    info.require(found != std::end(kNames) && info.has_input(0) && info.wants_output(0),
+                 "expected a reduction");
     op_ = static_cast<ReduceOp>(found - std::begin(kNames));
   }
   StepBinding bind(const StepShapes& shapes) const override {
@@ -115,7 +120,8 @@ class SoftmaxStep final : public StepKernel {
   StepBinding bind(const StepShapes& shapes) const override {
     const KnownTensor& x = shapes.input(0);
     require_f32(shapes, x);
-    shapes.require(x.same_type(shapes.output(0)) && axis_ >= 0 && axis_ < x.rank(), "the axis is outside of the rank");
+    shapes.require(x.same_type(shapes.output(0)) && axis_ >= 0 && axis_ < x.rank(),
+                   "the axis is outside of the rank");
     SoftmaxParams p{.logarithm = logarithm_, .isa = isa_};
     p.axis_size = x.dims[static_cast<size_t>(axis_)];
     for (int i = 0; i < x.rank(); ++i) {
@@ -152,9 +158,11 @@ class RowNormStep final : public StepKernel {
   StepBinding bind(const StepShapes& shapes) const override {
     const KnownTensor& x = shapes.input(0);
     require_f32(shapes, x);
-    shapes.require(x.same_type(shapes.output(0)) && axis_ >= 0 && axis_ <= x.rank(), "the axis is outside of the rank");
+    shapes.require(x.same_type(shapes.output(0)) && axis_ >= 0 && axis_ <= x.rank(),
+                   "the axis is outside of the rank");
     RowNormParams p{.rows = 1, .cols = 1, .epsilon = epsilon_, .rms = rms_, .isa = isa_};
-    for (int i = 0; i < x.rank(); ++i) (i < axis_ ? p.rows : p.cols) *= x.dims[static_cast<size_t>(i)];
+    for (int i = 0; i < x.rank(); ++i)
+      (i < axis_ ? p.rows : p.cols) *= x.dims[static_cast<size_t>(i)];
     require_vector(shapes, 1, p.cols);
     require_vector(shapes, 2, p.cols);
     return keep(p);
@@ -183,16 +191,21 @@ class GroupNormStep final : public StepKernel {
       : isa_(step_isa(info)),
         groups_(info.attributes().integer("groups")),
         epsilon_(static_cast<float>(info.attributes().real("epsilon", 1e-5))) {
-    info.require(info.has_input(0) && info.wants_output(0) && groups_ >= 0, "expected an input and an output");
+    info.require(info.has_input(0) && info.wants_output(0) && groups_ >= 0,
+                 "expected an input and an output");
   }
   StepBinding bind(const StepShapes& shapes) const override {
     const KnownTensor& x = shapes.input(0);
     require_f32(shapes, x);
     shapes.require(x.same_type(shapes.output(0)) && x.rank() >= 2, "expected [n, c, ...]");
     const int64_t channels = x.dims[1], groups = groups_ == 0 ? channels : groups_;
-    shapes.require(channels > 0 && groups > 0 && channels % groups == 0, "the groups do not divide the channels");
-    GroupNormParams p{.batch = x.dims[0], .groups = groups, .group_channels = channels / groups,
-                      .epsilon = epsilon_, .isa = isa_};
+    shapes.require(channels > 0 && groups > 0 && channels % groups == 0,
+                   "the groups do not divide the channels");
+    GroupNormParams p{.batch = x.dims[0],
+                      .groups = groups,
+                      .group_channels = channels / groups,
+                      .epsilon = epsilon_,
+                      .isa = isa_};
     for (int i = 2; i < x.rank(); ++i) p.spatial *= x.dims[static_cast<size_t>(i)];
     require_vector(shapes, 1, channels);
     require_vector(shapes, 2, channels);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // cpu.resize: images of floats, nearest or linear along two neighbouring axes.
 //
-// Attributes: rows (the first of the two axes, 1 for channels last, 2 for channels first), scales of the
-// two, mode, coordinates, rounding as ONNX names them.
+// Attributes: rows (the first of the two axes, 1 for channels last, 2 for channels first), scales
+// of the two, mode, coordinates, rounding as ONNX names them.
 #include "backend/cpu/kernels/resize.h"
 
 #include <algorithm>
@@ -21,7 +21,8 @@ struct ResizeState final : StepState {
 };
 
 template <class Enum, size_t n>
-Enum find_name(const StepInfo& info, const std::array<std::string_view, n>& names, const std::string& name) {
+Enum find_name(const StepInfo& info, const std::array<std::string_view, n>& names,
+               const std::string& name) {
   const auto* found = std::find(names.begin(), names.end(), name);
   info.require(found != names.end(), "unknown mode " + name);
   return static_cast<Enum>(found - names.begin());
@@ -33,8 +34,8 @@ class ResizeStep final : public StepKernel {
     static constexpr std::array<std::string_view, 5> kCoordinates = {
         "half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric"};
     static constexpr std::array<std::string_view, 2> kModes = {"nearest", "linear"};
-    static constexpr std::array<std::string_view, 4> kRoundings = {"round_prefer_floor", "round_prefer_ceil", "floor",
-                                                                   "ceil"};
+    static constexpr std::array<std::string_view, 4> kRoundings = {
+        "round_prefer_floor", "round_prefer_ceil", "floor", "ceil"};
     const Attributes& a = info.attributes();
     info.require(info.has_input(0) && info.wants_output(0), "expected an input and an output");
     rows_ = a.integer("rows");
@@ -49,18 +50,23 @@ class ResizeStep final : public StepKernel {
   StepBinding bind(const StepShapes& shapes) const override {
     const KnownTensor& x = shapes.input(0);
     const KnownTensor& y = shapes.output(0);
-    shapes.require(x.dtype == DType::kF32 && y.dtype == DType::kF32 && x.rank() == 4 && y.rank() == 4,
-                   "expected float32 images");
+    shapes.require(
+        x.dtype == DType::kF32 && y.dtype == DType::kF32 && x.rank() == 4 && y.rank() == 4,
+        "expected float32 images");
     const auto rows = static_cast<size_t>(rows_);
     const size_t channels = rows == 1 ? 3 : 1;
-    shapes.require(x.dims[0] == y.dims[0] && x.dims[channels] == y.dims[channels], "only two axes may change");
+    shapes.require(x.dims[0] == y.dims[0] && x.dims[channels] == y.dims[channels],
+                   "only two axes may change");
     auto axis = [&](size_t i) {
       const int64_t in = x.dims[rows + i], out = y.dims[rows + i];
-      const double scale = scales_.empty() ? static_cast<double>(out) / static_cast<double>(in) : scales_[i];
+      const double scale =
+          scales_.empty() ? static_cast<double>(out) / static_cast<double>(in) : scales_[i];
       return ResizeAxis{.in = in, .out = out, .scale = scale};
     };
-    auto state = std::make_unique<ResizeState>(ResizePlan(axis(0), axis(1), mode_, coordinates_, rounding_));
-    state->params = {.batch = x.dims[0], .channels = x.dims[channels], .channels_last = rows == 1, .isa = isa_};
+    auto state =
+        std::make_unique<ResizeState>(ResizePlan(axis(0), axis(1), mode_, coordinates_, rounding_));
+    state->params = {
+        .batch = x.dims[0], .channels = x.dims[channels], .channels_last = rows == 1, .isa = isa_};
     StepBinding binding;
     binding.state = std::move(state);
     return binding;

@@ -12,7 +12,7 @@ namespace planish::cpu {
 namespace {
 
 constexpr std::array<std::string_view, 11> kActivations = {
-    "none", "clip",      "leaky_relu",   "sigmoid",    "silu", "tanh",
+    "none",     "clip",      "leaky_relu",   "sigmoid",    "silu", "tanh",
     "gelu_erf", "gelu_tanh", "hard_sigmoid", "hard_swish", "elu"};
 
 }  // namespace
@@ -24,8 +24,9 @@ std::string_view activation_name(Activation activation) {
 StepEpilogue::StepEpilogue(const StepInfo& info) {
   const Attributes& a = info.attributes();
   auto position = [&](int64_t i, const char* what) {
-    info.require(i >= -1 && i < info.input_count() && (i < 0 || info.has_input(static_cast<int>(i))),
-                 concat(what, " is not an input"));
+    info.require(
+        i >= -1 && i < info.input_count() && (i < 0 || info.has_input(static_cast<int>(i))),
+        concat(what, " is not an input"));
     return static_cast<int>(i);
   };
   bias_ = position(a.integer("bias", -1), "the bias");
@@ -43,8 +44,9 @@ StepEpilogue::StepEpilogue(const StepInfo& info) {
     info.require(i >= 0, "an operand of the tail is absent");
     tail_.push_back(position(i, "an operand of the tail"));
   }
-  info.require(program_->inputs() == static_cast<int>(tail_.size()) + 1 && program_->outputs() == 1 &&
-                   program_->output_bytes(0) == 4 && program_->input_bytes(0) == 4,
+  info.require(program_->inputs() == static_cast<int>(tail_.size()) + 1 &&
+                   program_->outputs() == 1 && program_->output_bytes(0) == 4 &&
+                   program_->input_bytes(0) == 4,
                "the tape does not fit the tail");
 }
 
@@ -66,7 +68,8 @@ std::unique_ptr<StepEpilogue::Bound> StepEpilogue::bind(const StepShapes& shapes
   for (size_t k = 0; k < tail_.size(); ++k) {
     const KnownTensor& in = shapes.input(tail_[k]);
     const int64_t size = program_->input_bytes(static_cast<int>(k) + 1);
-    shapes.require(in.present() && dtype_bits(in.dtype) == size * 8, "an operand of the tail has another type");
+    shapes.require(in.present() && dtype_bits(in.dtype) == size * 8,
+                   "an operand of the tail has another type");
     const int rank = out.rank();
     shapes.require(in.rank() <= rank, "an operand of the tail has more dims than the output");
     std::vector<int64_t> dims(static_cast<size_t>(rank - in.rank()), 1);
@@ -119,7 +122,8 @@ Epilogue StepEpilogue::at(const StepContext& context, Bound& bound) const {
     e.residual_row = bound.cols_;
   }
   if (bound.program_ != nullptr) {
-    for (size_t k = 0; k < tail_.size(); ++k) bound.operands_[k].data = context.input(tail_[k]).data();
+    for (size_t k = 0; k < tail_.size(); ++k)
+      bound.operands_[k].data = context.input(tail_[k]).data();
     e.tail = &Bound::run_tail;
     e.tail_state = &bound;
   }
@@ -134,19 +138,21 @@ void StepEpilogue::Bound::run_tail(const void* state, float* c, int64_t c_row, i
   for (int64_t i = 0; i < rows; ++i) bound.run_rows(c + i * c_row, c_row, first + i, 1, col0, cols);
 }
 
-void StepEpilogue::Bound::run_rows(float* c, int64_t c_row, int64_t row0, int64_t rows, int64_t col0,
-                                   int64_t cols) const {
+void StepEpilogue::Bound::run_rows(float* c, int64_t c_row, int64_t row0, int64_t rows,
+                                   int64_t col0, int64_t cols) const {
   std::array<TileView, kMaxTapeInputs> views;
   views[0] = {c, c_row, 1};
   for (size_t k = 0; k < operands_.size(); ++k) {
     const Operand& o = operands_[k];
     const int64_t size = program_->input_bytes(static_cast<int>(k) + 1);
-    const int64_t row = o.row_bytes.empty() ? row0 * o.row_stride : o.row_bytes[static_cast<size_t>(row0)];
+    const int64_t row =
+        o.row_bytes.empty() ? row0 * o.row_stride : o.row_bytes[static_cast<size_t>(row0)];
     views[k + 1] = {const_cast<std::byte*>(o.data) + row + col0 * o.col_stride * size,
                     o.row_stride / size, o.col_stride};
   }
   const TileView out{c, c_row, 1};
-  run_pointwise_tile(*program_, std::span(views.data(), operands_.size() + 1), std::span(&out, 1), rows, cols);
+  run_pointwise_tile(*program_, std::span(views.data(), operands_.size() + 1), std::span(&out, 1),
+                     rows, cols);
 }
 
 }  // namespace planish::cpu

@@ -4,7 +4,8 @@
 //   bias, residual     positions of inputs, -1 for none
 //   residual_last      1: the residual is added after the activation
 //   activation, p, q   of kernels/epilogue.h
-//   tape_*             a tape (tape_text.h) that changes the finished tile in place: its input 0 is the
+//   tape_*             a tape (tape_text.h) that changes the finished tile in place: its input 0 is
+//   the
 //                      tile, the others are `tail`: positions of inputs, broadcast to the output
 #pragma once
 
@@ -26,7 +27,8 @@ class StepEpilogue {
   // Throws kInvalidPlan.
   explicit StepEpilogue(const StepInfo& info);
 
-  // What one set of shapes needs: the output is `rows` x `cols` in memory, its last dim the columns.
+  // What one set of shapes needs: the output is `rows` x `cols` in memory, its last dim the
+  // columns.
   class Bound;
   std::unique_ptr<Bound> bind(const StepShapes& shapes) const;
   // `bound` must outlive the epilogue's use.
@@ -52,7 +54,8 @@ class StepEpilogue::Bound {
   };
   static void run_tail(const void* state, float* c, int64_t c_row, int64_t batch, int64_t row0,
                        int64_t rows, int64_t col0, int64_t cols);
-  void run_rows(float* c, int64_t c_row, int64_t row0, int64_t rows, int64_t col0, int64_t cols) const;
+  void run_rows(float* c, int64_t c_row, int64_t row0, int64_t rows, int64_t col0,
+                int64_t cols) const;
 
   const PointwiseProgram* program_ = nullptr;
   int64_t rows_per_batch_ = 0;

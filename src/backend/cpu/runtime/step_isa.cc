@@ -19,18 +19,21 @@ bool find_isa(std::string_view name, Isa* isa) {
 void check_target(const plan::Target& target, const EngineOptions& options) {
   Isa isa{};
   if (!find_isa(target.isa, &isa))
-    throw Error(ErrorCode::kInvalidPlan, concat("the plan names the unknown instruction set ", target.isa));
+    throw Error(ErrorCode::kInvalidPlan,
+                concat("the plan names the unknown instruction set ", target.isa));
   Isa allowed = best_isa();
   if (options.isa != "auto" && !find_isa(options.isa, &allowed))
     throw Error(ErrorCode::kInvalidArgument, concat("there is no instruction set ", options.isa));
   if (!isa_supported(isa))
-    throw Error(ErrorCode::kVersionMismatch,
-                concat("the plan was made for ", target.isa, ", this processor has ", isa_name(best_isa())), "",
-                concat("build the model again on this machine, or with isa=", isa_name(best_isa())));
+    throw Error(
+        ErrorCode::kVersionMismatch,
+        concat("the plan was made for ", target.isa, ", this processor has ", isa_name(best_isa())),
+        "", concat("build the model again on this machine, or with isa=", isa_name(best_isa())));
   if (static_cast<int>(isa) > static_cast<int>(allowed))
     throw Error(ErrorCode::kVersionMismatch,
-                concat("the plan was made for ", target.isa, ", but the options allow ", options.isa, " only"), "",
-                concat("build the model again with isa=", options.isa));
+                concat("the plan was made for ", target.isa, ", but the options allow ",
+                       options.isa, " only"),
+                "", concat("build the model again with isa=", options.isa));
 }
 
 const RegisterBackend kCpu({.name = "cpu", .check = check_target});

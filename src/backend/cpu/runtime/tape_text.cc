@@ -34,16 +34,19 @@ int op_number(std::string_view name) {
     if (extra.name == name) return extra.op;
   const int row = find_pointwise_row(name);
   if (row < 0)
-    throw Error(ErrorCode::kInvalidPlan, concat("a pointwise step uses the unknown operation ", name));
+    throw Error(ErrorCode::kInvalidPlan,
+                concat("a pointwise step uses the unknown operation ", name));
   return row;
 }
 
 void check(bool condition) {
-  if (!condition) throw Error(ErrorCode::kInvalidPlan, "a pointwise step holds no well-formed tape");
+  if (!condition)
+    throw Error(ErrorCode::kInvalidPlan, "a pointwise step holds no well-formed tape");
 }
 
 DType data_type(int64_t number) {
-  check(number == 0 || (number > 0 && is_valid_dtype(static_cast<int>(number & 0xff)) && number < 256));
+  check(number == 0 ||
+        (number > 0 && is_valid_dtype(static_cast<int>(number & 0xff)) && number < 256));
   return static_cast<DType>(number);
 }
 
@@ -69,13 +72,15 @@ void write_tape(const PointwiseTape& tape, Attributes& attributes) {
   }
   for (const TapeConstant& c : tape.constants) {
     constants.push_back(static_cast<int64_t>(c.domain));
-    constants.push_back(c.domain == TapeDomain::kF32 ? static_cast<int64_t>(std::bit_cast<uint32_t>(c.f32))
-                                                     : c.i64);
+    constants.push_back(c.domain == TapeDomain::kF32
+                            ? static_cast<int64_t>(std::bit_cast<uint32_t>(c.f32))
+                            : c.i64);
   }
   for (const TapeInstruction& i : tape.instructions) {
     ops.push_back(op_name(i.op));
-    for (int64_t v : {static_cast<int64_t>(i.domain), static_cast<int64_t>(i.a), static_cast<int64_t>(i.b),
-                      static_cast<int64_t>(i.c), static_cast<int64_t>(i.wrap)})
+    for (int64_t v :
+         {static_cast<int64_t>(i.domain), static_cast<int64_t>(i.a), static_cast<int64_t>(i.b),
+          static_cast<int64_t>(i.c), static_cast<int64_t>(i.wrap)})
       arguments.push_back(v);
     for (float v : i.attributes) numbers.push_back(static_cast<double>(v));
   }
@@ -100,7 +105,8 @@ PointwiseTape read_tape(const Attributes& attributes) {
   const auto& numbers = attributes.reals("tape_numbers");
   const auto& outputs = attributes.integers("tape_outputs");
   check(inputs.size() % kInputFields == 0 && constants.size() % kConstantFields == 0 &&
-        outputs.size() % kOutputFields == 0 && arguments.size() == ops.size() * kInstructionFields &&
+        outputs.size() % kOutputFields == 0 &&
+        arguments.size() == ops.size() * kInstructionFields &&
         numbers.size() == ops.size() * kMaxPointwiseAttributes);
   for (size_t i = 0; i < inputs.size(); i += kInputFields)
     tape.inputs.push_back({data_type(inputs[i]), domain(inputs[i + 1])});

@@ -64,7 +64,8 @@ class Interpreter {
     for (size_t i = 0; i < made.size(); ++i)
       outputs.push_back(node.outputs()[i] ? &made[i] : nullptr);
     Subgraphs subgraphs(*this, node);
-    evaluate(get_op(node.op()), node.name(), node.attributes(), inputs, outputs, &subgraphs, budget_);
+    evaluate(get_op(node.op()), node.name(), node.attributes(), inputs, outputs, &subgraphs,
+             budget_);
     for (size_t i = 0; i < made.size(); ++i)
       if (node.outputs()[i] != nullptr) put(node.outputs()[i], std::move(made[i]));
     release_inputs(node);

@@ -30,7 +30,8 @@ std::optional<ref::StepChoice> lower_attention(const ir::Node& node, const Lower
                          .attributes = Attributes{{"scale", a.real("scale", 0)},
                                                   {"softcap", a.real("softcap", 0)},
                                                   {"causal", a.integer("is_causal", 0)}},
-                         .inputs = std::vector<ref::StepChoice::Input>{node.input(0), node.input(1), node.input(2), mask},
+                         .inputs = std::vector<ref::StepChoice::Input>{node.input(0), node.input(1),
+                                                                       node.input(2), mask},
                          .tactic = "online softmax, scores stay in cache"};
 }
 

@@ -18,8 +18,10 @@ std::optional<Layer> layer_of(const ir::Node& node) {
   const ir::Node* root = node.op() == "planish.Fused" ? fused_root(node) : &node;
   const ir::Value* x = outer_value(node, root->input(0));
   const ir::Value* w = outer_value(node, root->input(1));
-  if (!is_f32(x) || !has_rank(x) || !w->is_constant() || w->constant().dtype() != DType::kF32) return std::nullopt;
-  if (w->constant().rank() < 3 || w->constant().rank() > 5 || w->constant().count() == 0) return std::nullopt;
+  if (!is_f32(x) || !has_rank(x) || !w->is_constant() || w->constant().dtype() != DType::kF32)
+    return std::nullopt;
+  if (w->constant().rank() < 3 || w->constant().rank() > 5 || w->constant().count() == 0)
+    return std::nullopt;
   return Layer{root, x, &w->constant()};
 }
 
@@ -35,7 +37,8 @@ Attributes geometry(const Layer& layer, int64_t in_channels, int64_t out_channel
   return out;
 }
 
-ref::StepChoice conv_step(const char* kernel, Attributes attributes, const ir::Value* x, Tensor packed) {
+ref::StepChoice conv_step(const char* kernel, Attributes attributes, const ir::Value* x,
+                          Tensor packed) {
   return {.kernel = kernel,
           .attributes = std::move(attributes),
           .inputs = std::vector<ref::StepChoice::Input>{x, std::move(packed)},
@@ -50,7 +53,8 @@ std::optional<ref::StepChoice> lower_conv(const ir::Node& node, const LowerTarge
   const Conv c = conv_geometry(attributes, layer->w->dim(1) * groups, layer->w->dim(0));
   Tensor packed(DType::kF32, {conv_packed_floats(target.isa, c)});
   conv_pack(target.isa, c, layer->w->as<float>(), packed.as<float>());
-  ref::StepChoice choice = conv_step("cpu.conv", std::move(attributes), layer->x, std::move(packed));
+  ref::StepChoice choice =
+      conv_step("cpu.conv", std::move(attributes), layer->x, std::move(packed));
   build_epilogue(node, layer->root->input(2), choice);
   return choice;
 }
@@ -58,7 +62,8 @@ std::optional<ref::StepChoice> lower_conv(const ir::Node& node, const LowerTarge
 std::optional<ref::StepChoice> lower_deconv(const ir::Node& node, const LowerTarget& target) {
   const auto layer = layer_of(node);
   // output_shape moves the pads; few models have it, the portable kernel knows it.
-  if (!layer || node.attributes().has("output_shape") || node.attributes().text("auto_pad", "NOTSET") != "NOTSET")
+  if (!layer || node.attributes().has("output_shape") ||
+      node.attributes().text("auto_pad", "NOTSET") != "NOTSET")
     return std::nullopt;
   const int64_t groups = node.attributes().integer("group", 1);
   Attributes attributes = geometry(*layer, layer->w->dim(0), layer->w->dim(1) * groups);
@@ -67,7 +72,8 @@ std::optional<ref::StepChoice> lower_deconv(const ir::Node& node, const LowerTar
   if (!has_few_phases(c)) return std::nullopt;
   Tensor packed(DType::kF32, {deconv_packed_floats(target.isa, c)});
   deconv_pack(target.isa, c, layer->w->as<float>(), packed.as<float>());
-  ref::StepChoice choice = conv_step("cpu.deconv", std::move(attributes), layer->x, std::move(packed));
+  ref::StepChoice choice =
+      conv_step("cpu.deconv", std::move(attributes), layer->x, std::move(packed));
   build_epilogue(node, layer->root->input(2), choice);
   return choice;
 }

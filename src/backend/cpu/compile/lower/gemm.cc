@@ -23,7 +23,9 @@ std::optional<ref::StepChoice> lower_gemm(const ir::Node& node, const LowerTarge
       b->type().shape->size() < 2)
     return std::nullopt;
   const ir::Value* outer_b = outer_value(node, b);
-  ref::StepChoice choice{.kernel = "cpu.gemm", .attributes = Attributes(), .inputs = std::vector<ref::StepChoice::Input>()};
+  ref::StepChoice choice{.kernel = "cpu.gemm",
+                         .attributes = Attributes(),
+                         .inputs = std::vector<ref::StepChoice::Input>()};
   choice.inputs->emplace_back(outer_value(node, a));
   if (outer_b->is_constant() && outer_b->constant().rank() == 2) {
     const Tensor& w = outer_b->constant();

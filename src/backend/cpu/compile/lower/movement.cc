@@ -12,12 +12,15 @@ namespace {
 using Inputs = std::vector<ref::StepChoice::Input>;
 
 bool moves_bytes(const ir::Value* v) {
-  return has_rank(v) && v->type().shape->size() <= kMaxCopyRank && dtype_bits(v->type().dtype) >= 8 &&
-         dtype_bits(v->type().dtype) <= 64;
+  return has_rank(v) && v->type().shape->size() <= kMaxCopyRank &&
+         dtype_bits(v->type().dtype) >= 8 && dtype_bits(v->type().dtype) <= 64;
 }
 
 ref::StepChoice step(const char* kernel, Attributes attributes, Inputs inputs) {
-  return {.kernel = kernel, .attributes = std::move(attributes), .inputs = std::move(inputs), .tactic = "strided copy"};
+  return {.kernel = kernel,
+          .attributes = std::move(attributes),
+          .inputs = std::move(inputs),
+          .tactic = "strided copy"};
 }
 
 int64_t rank_of(const ir::Value* v) { return static_cast<int64_t>(v->type().shape->size()); }
@@ -80,11 +83,13 @@ std::optional<ref::StepChoice> lower_expand(const ir::Node& node, const LowerTar
 std::optional<ref::StepChoice> lower_pad(const ir::Node& node, const LowerTarget&) {
   const ir::Value* x = node.input(0);
   const auto pads = passes::constant_integers(node.input(1));
-  if (!moves_bytes(x) || !pads || node.attributes().text("mode", "constant") != "constant") return std::nullopt;
+  if (!moves_bytes(x) || !pads || node.attributes().text("mode", "constant") != "constant")
+    return std::nullopt;
   if (std::any_of(pads->begin(), pads->end(), [](int64_t p) { return p < 0; })) return std::nullopt;
   int64_t value = 0;
   if (node.input(2) != nullptr) {
-    if (!node.input(2)->is_constant() || node.input(2)->constant().count() != 1) return std::nullopt;
+    if (!node.input(2)->is_constant() || node.input(2)->constant().count() != 1)
+      return std::nullopt;
     std::memcpy(&value, node.input(2)->constant().data(), node.input(2)->constant().bytes());
   }
   std::vector<int64_t> all(2 * x->type().shape->size(), 0);
@@ -104,7 +109,8 @@ std::optional<ref::StepChoice> lower_pad(const ir::Node& node, const LowerTarget
 
 std::optional<ref::StepChoice> lower_gather(const ir::Node& node, const LowerTarget&) {
   if (!moves_bytes(node.input(0)) || rank_of(node.input(0)) == 0) return std::nullopt;
-  return step("cpu.gather", {{"axis", axis_of(node, rank_of(node.input(0)), 0)}}, {node.input(0), node.input(1)});
+  return step("cpu.gather", {{"axis", axis_of(node, rank_of(node.input(0)), 0)}},
+              {node.input(0), node.input(1)});
 }
 
 const RegisterLowering kTranspose("Transpose", lower_transpose);

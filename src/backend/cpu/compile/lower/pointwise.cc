@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/cpu/compile/lowering.h"
 #include "backend/cpu/compile/epilogue_builder.h"
+#include "backend/cpu/compile/lowering.h"
 #include "backend/cpu/compile/tape_builder.h"
 #include "backend/cpu/runtime/tape_text.h"
 #include "planish/error.h"
@@ -19,7 +19,9 @@ std::optional<ref::StepChoice> lower_pointwise(const ir::Node& node, const Lower
     builder.add(node);
   }
   const PointwiseTape tape = builder.take({result});
-  ref::StepChoice choice{.kernel = "cpu.pointwise", .attributes = Attributes(), .inputs = std::vector<ref::StepChoice::Input>()};
+  ref::StepChoice choice{.kernel = "cpu.pointwise",
+                         .attributes = Attributes(),
+                         .inputs = std::vector<ref::StepChoice::Input>()};
   for (const ir::Value* in : builder.inputs()) choice.inputs->emplace_back(outer_value(node, in));
   try {
     PointwiseProgram check(tape, target.isa);

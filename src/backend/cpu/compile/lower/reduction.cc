@@ -28,10 +28,11 @@ std::optional<ref::StepChoice> lower_softmax(const ir::Node& node, const LowerTa
   if (!is_float_tensor(x) || rank_of(x) == 0) return std::nullopt;
   int64_t axis = node.attributes().integer("axis", -1);
   axis += axis < 0 ? rank_of(x) : 0;
-  return ref::StepChoice{.kernel = "cpu.softmax",
-                         .attributes = Attributes{{"axis", axis}, {"logarithm", int64_t{node.op() == "LogSoftmax"}}},
-                         .inputs = Inputs{x},
-                         .tactic = "vectorised rows"};
+  return ref::StepChoice{
+      .kernel = "cpu.softmax",
+      .attributes = Attributes{{"axis", axis}, {"logarithm", int64_t{node.op() == "LogSoftmax"}}},
+      .inputs = Inputs{x},
+      .tactic = "vectorised rows"};
 }
 
 std::optional<ref::StepChoice> lower_row_norm(const ir::Node& node, const LowerTarget&) {
@@ -46,15 +47,17 @@ std::optional<ref::StepChoice> lower_row_norm(const ir::Node& node, const LowerT
   Inputs inputs = {x};
   for (int i = 1; i <= 2; ++i) {
     const ir::Value* v = node.input(i);
-    if (v != nullptr && (!is_float_tensor(v) || !(product(*v->type().shape) == cols))) return std::nullopt;
+    if (v != nullptr && (!is_float_tensor(v) || !(product(*v->type().shape) == cols)))
+      return std::nullopt;
     inputs.emplace_back(v);
   }
-  return ref::StepChoice{.kernel = "cpu.row_norm",
-                         .attributes = Attributes{{"axis", axis},
-                                                  {"epsilon", node.attributes().real("epsilon", 1e-5)},
-                                                  {"rms", int64_t{node.op() == "RMSNormalization"}}},
-                         .inputs = std::move(inputs),
-                         .tactic = "two passes over each row"};
+  return ref::StepChoice{
+      .kernel = "cpu.row_norm",
+      .attributes = Attributes{{"axis", axis},
+                               {"epsilon", node.attributes().real("epsilon", 1e-5)},
+                               {"rms", int64_t{node.op() == "RMSNormalization"}}},
+      .inputs = std::move(inputs),
+      .tactic = "two passes over each row"};
 }
 
 std::optional<ref::StepChoice> lower_group_norm(const ir::Node& node, const LowerTarget&) {
@@ -62,21 +65,25 @@ std::optional<ref::StepChoice> lower_group_norm(const ir::Node& node, const Lowe
   if (!is_float_tensor(x) || rank_of(x) < 2) return std::nullopt;
   for (int i = 1; i <= 2; ++i)
     if (!is_float_tensor(node.input(i))) return std::nullopt;
-  const int64_t groups = node.op() == "GroupNormalization" ? node.attributes().integer("num_groups") : 0;
-  return ref::StepChoice{.kernel = "cpu.group_norm",
-                         .attributes = Attributes{{"groups", groups},
-                                                  {"epsilon", node.attributes().real("epsilon", 1e-5)}},
-                         .inputs = Inputs{x, node.input(1), node.input(2)},
-                         .tactic = "two passes over each group"};
+  const int64_t groups =
+      node.op() == "GroupNormalization" ? node.attributes().integer("num_groups") : 0;
+  return ref::StepChoice{
+      .kernel = "cpu.group_norm",
+      .attributes =
+          Attributes{{"groups", groups}, {"epsilon", node.attributes().real("epsilon", 1e-5)}},
+      .inputs = Inputs{x, node.input(1), node.input(2)},
+      .tactic = "two passes over each group"};
 }
 
 const RegisterLowering kReduce[] = {
-    {"ReduceSum", lower_reduce},  {"ReduceMean", lower_reduce},      {"ReduceMax", lower_reduce},
-    {"ReduceMin", lower_reduce},  {"ReduceProd", lower_reduce},      {"ReduceSumSquare", lower_reduce},
-    {"ReduceL1", lower_reduce},   {"ReduceL2", lower_reduce},        {"ReduceLogSum", lower_reduce},
-    {"ReduceLogSumExp", lower_reduce}};
+    {"ReduceSum", lower_reduce},    {"ReduceMean", lower_reduce},
+    {"ReduceMax", lower_reduce},    {"ReduceMin", lower_reduce},
+    {"ReduceProd", lower_reduce},   {"ReduceSumSquare", lower_reduce},
+    {"ReduceL1", lower_reduce},     {"ReduceL2", lower_reduce},
+    {"ReduceLogSum", lower_reduce}, {"ReduceLogSumExp", lower_reduce}};
 const RegisterLowering kSoftmax[] = {{"Softmax", lower_softmax}, {"LogSoftmax", lower_softmax}};
-const RegisterLowering kRowNorm[] = {{"LayerNormalization", lower_row_norm}, {"RMSNormalization", lower_row_norm}};
+const RegisterLowering kRowNorm[] = {{"LayerNormalization", lower_row_norm},
+                                     {"RMSNormalization", lower_row_norm}};
 const RegisterLowering kGroupNorm[] = {{"InstanceNormalization", lower_group_norm},
                                        {"GroupNormalization", lower_group_norm}};
 

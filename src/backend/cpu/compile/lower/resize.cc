@@ -11,7 +11,8 @@ namespace {
 std::optional<ref::StepChoice> lower_resize(const ir::Node& node, const LowerTarget&) {
   const ir::Value* x = node.input(0);
   const Attributes& a = node.attributes();
-  if (!is_f32(x) || !has_rank(x) || x->type().shape->size() != 4 || a.has("axes")) return std::nullopt;
+  if (!is_f32(x) || !has_rank(x) || x->type().shape->size() != 4 || a.has("axes"))
+    return std::nullopt;
   const std::string mode = a.text("mode", "nearest");
   const std::string coordinates = a.text("coordinate_transformation_mode", "half_pixel");
   if ((mode != "nearest" && mode != "linear") || coordinates == "tf_crop_and_resize" ||
@@ -24,21 +25,25 @@ std::optional<ref::StepChoice> lower_resize(const ir::Node& node, const LowerTar
   if (in[3] == out[3]) rows = 1;  // also where nothing is known to change
   if (rows == 0 || !(in[0] == out[0])) return std::nullopt;
   for (int64_t axis : {rows, rows + 1})
-    if (in[static_cast<size_t>(axis)].range().min < 1 && in[static_cast<size_t>(axis)].is_constant()) return std::nullopt;
+    if (in[static_cast<size_t>(axis)].range().min < 1 &&
+        in[static_cast<size_t>(axis)].is_constant())
+      return std::nullopt;
   std::vector<double> scales;
-  if (const ir::Value* given = node.input(2); given != nullptr && !(given->is_constant() && given->constant().count() == 0)) {
+  if (const ir::Value* given = node.input(2);
+      given != nullptr && !(given->is_constant() && given->constant().count() == 0)) {
     if (!given->is_constant() || given->constant().count() != 4) return std::nullopt;
     const std::vector<double> all = load<double>(given->constant());
     scales = {all[static_cast<size_t>(rows)], all[static_cast<size_t>(rows) + 1]};
   }
-  return ref::StepChoice{.kernel = "cpu.resize",
-                         .attributes = Attributes{{"rows", rows},
-                                                  {"scales", scales},
-                                                  {"mode", mode},
-                                                  {"coordinates", coordinates},
-                                                  {"rounding", a.text("nearest_mode", "round_prefer_floor")}},
-                         .inputs = std::vector<ref::StepChoice::Input>{x},
-                         .tactic = "rows then columns"};
+  return ref::StepChoice{
+      .kernel = "cpu.resize",
+      .attributes = Attributes{{"rows", rows},
+                               {"scales", scales},
+                               {"mode", mode},
+                               {"coordinates", coordinates},
+                               {"rounding", a.text("nearest_mode", "round_prefer_floor")}},
+      .inputs = std::vector<ref::StepChoice::Input>{x},
+      .tactic = "rows then columns"};
 }
 
 const RegisterLowering kResize("Resize", lower_resize);
