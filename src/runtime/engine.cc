@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/str.h"
+#include "plan/reader.h"
 #include "plan/verify.h"
 #include "planish/error.h"
 #include "runtime/context.h"
@@ -118,6 +119,11 @@ struct Engine::Lazy {
 
 Engine::Engine(plan::Plan plan, EngineOptions options)
     : plan_(std::move(plan)), options_(std::move(options)), lazy_(std::make_unique<Lazy>()) {}
+
+std::shared_ptr<Engine> Engine::load(const std::string& path, EngineOptions options, bool map) {
+  return create(plan::load_plan(path, map ? FileAccess::kMap : FileAccess::kCopy),
+                std::move(options));
+}
 
 Engine::~Engine() = default;
 
