@@ -116,7 +116,7 @@ bool is_plan(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   char head[8] = {};
   file.read(head, sizeof(head));
-  return std::memcmp(head, "PLANISH", 7) == 0;
+  return std::memcmp(head, "\x89PLAN\r\n\x1a", 8) == 0;
 }
 
 Engine open_engine(const std::string& path, const OptionFlags& flags) {

@@ -115,7 +115,7 @@ def report(networks: list[Network]) -> None:
     latencies = [n.latency() for n in networks]
     row("one run", [f"{ours:.1f} ms" for ours, _ in latencies])
     row("  ONNX Runtime", [f"{theirs:.1f} ms" for _, theirs in latencies])
-    row("  Planish is faster by", [f"{theirs / ours:.2f} x" for ours, theirs in latencies])
+    row("  ONNX Runtime / Planish", [f"{theirs / ours:.2f}" for ours, theirs in latencies])
     row(
         "largest input",
         ["x".join(map(str, max(n.inputs, key=lambda a: a.size).shape)) for n in networks],
