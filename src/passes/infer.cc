@@ -56,12 +56,15 @@ class GraphInfer final : public InferContext {
   }
 
  private:
-  // Where the rule made a symbol up, the symbol (or better) of an earlier round stays.
+  // Where the rule made a symbol up, the symbol (or better) of an earlier round stays, and so does
+  // a number.
   void keep_names(const Type& old, Type& now) const {
     if (!old.has_rank() || !now.has_rank() || old.shape->size() != now.shape->size()) return;
     for (size_t i = 0; i < now.shape->size(); ++i) {
       Dim& d = (*now.shape)[i];
-      if (d.is_symbol() && fresh_.count(d.symbol_name()) != 0) d = (*old.shape)[i];
+      const Dim& before = (*old.shape)[i];
+      const bool made_up = d.is_symbol() && fresh_.count(d.symbol_name()) != 0;
+      if (made_up || (before.is_constant() && !d.is_constant())) d = before;
     }
   }
 

@@ -2,6 +2,7 @@
 #include "passes/pass.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "base/str.h"
 #include "ir/verify.h"
@@ -16,7 +17,12 @@ bool run_pipeline(ir::Graph& graph, std::span<const Pass> passes, PassContext& c
   for (const Pass& pass : passes) {
     if (options.disabled.count(pass.name) != 0) continue;
     if (context.check_cancelled) context.check_cancelled();
-    if (!pass.run(graph, context)) continue;
+    const auto start = std::chrono::steady_clock::now();
+    const bool fired = pass.run(graph, context);
+    if (options.timer)
+      options.timer(pass, fired,
+                    std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    if (!fired) continue;
     changed = true;
     try {
       ir::verify(graph);

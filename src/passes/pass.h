@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <set>
 #include <span>
 #include <string>
@@ -19,6 +20,7 @@ struct PassContext {
   int64_t fold_bytes = int64_t{64} << 20;  // what one constant made by folding may take
   int64_t fold_total_bytes = int64_t{1} << 30;
   std::function<void()> check_cancelled;   // throws kCancelled; may be empty
+  std::map<std::string, int64_t> fired;    // how often each rule did, by its name
 };
 
 struct Pass {
@@ -30,6 +32,8 @@ struct PipelineOptions {
   std::set<std::string> disabled;
   // Called after each pass that changed the graph.
   std::function<void(const Pass&, const ir::Graph&)> observer;
+  // Called after each run of a pass, with its time, that of verifying excluded.
+  std::function<void(const Pass&, bool changed, double seconds)> timer;
 };
 
 // Runs the passes once, in order. Throws kInternal naming the pass that broke the graph.

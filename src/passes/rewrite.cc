@@ -28,7 +28,7 @@ ir::Node* Patch::add_node_with_body(const std::string& op, std::vector<ir::Value
                                     Attributes attributes) {
   ir::Node* node = root_.graph()->add_node(
       op, std::move(inputs), outputs,
-      {.name = root_.name(), .attributes = std::move(attributes), .before = &root_});
+      {.name = concat(root_.name(), "/", op), .attributes = std::move(attributes), .before = &root_});
   nodes_.push_back(node);
   return node;
 }
@@ -87,21 +87,54 @@ void erase_useless(ir::Graph& graph, int id, std::vector<std::string>& origins) 
 
 }  // namespace
 
+namespace {
+
+bool is_made_up(const Dim& d) { return d.is_symbol() && d.symbol_name().starts_with('?'); }
+
+// What is known of `from` holds for `to`, which takes its place: constant dims win, then the dims
+// that the users of `from` were inferred with.
+void keep_knowledge(const ir::Value* from, ir::Value* to, bool is_new) {
+  if (from->contents() && !to->contents() && !to->is_constant()) to->set_contents(from->contents());
+  if (!from->type().has_rank() || to->is_constant()) return;
+  if (!to->type().has_rank()) return to->set_type(from->type());
+  Type merged = to->type();
+  for (size_t i = 0; i < merged.shape->size(); ++i) {
+    Dim& d = (*merged.shape)[i];
+    const Dim& known = (*from->type().shape)[i];
+    if (known.is_constant() || is_made_up(d) || (is_new && !d.is_constant() && !is_made_up(known)))
+      d = known;
+  }
+  to->set_type(std::move(merged));
+}
+
+}  // namespace
+
 void Patch::apply(std::string_view rule) {
+  ir::Graph& graph = *root_.graph();
+  std::vector<int> useless = {root_.id()};
+  const std::string name = root_.name();
+  const int root = root_.id();
+  ir::Node* heir = nullptr;  // the new node that takes the root's name
+  std::string value_name;
   for (auto& [from, to] : replacements_) {
     check_replacement(rule, from, to);
-    // The more precise type stays.
-    if (from->type().has_rank() && !to->type().has_rank()) to->set_type(from->type());
-    root_.graph()->replace_uses(from, to);
-  }
-  ir::Graph& graph = *root_.graph();
-  std::vector<std::string> origins;
-  std::vector<int> useless = {root_.id()};
-  for (auto& [from, to] : replacements_)
+    const bool is_new = std::find(nodes_.begin(), nodes_.end(), to->producer()) != nodes_.end();
+    keep_knowledge(from, to, is_new);
+    if (is_new && heir == nullptr && from->producer() == &root_ && to->output_index() == 0) {
+      heir = to->producer();
+      value_name = from->name();
+    }
     if (from->producer() != nullptr && from->graph() == &graph)
       useless.push_back(from->producer()->id());
+    graph.replace_uses(from, to);
+  }
+  std::vector<std::string> origins;
   for (int id : useless) erase_useless(graph, id, origins);
   for (ir::Node* node : nodes_) node->add_origins(origins);
+  if (heir != nullptr && graph.find_node(root) == nullptr) {
+    graph.rename(heir, name);
+    graph.rename(heir->output(), value_name);
+  }
   nodes_.clear();
 }
 
@@ -134,6 +167,7 @@ bool apply_rules_once(ir::Graph& g, const std::multimap<std::string_view, const 
         return false;
       }
       patch.apply(rule.name);
+      ++context.fired[rule.name];
       return true;
     };
     bool fired = false;

@@ -4,7 +4,6 @@
 #include "ops/evaluate.h"
 #include "ops/op.h"
 #include "passes/canonicalize/canonicalize.h"
-#include "passes/infer.h"
 #include "passes/rewrite.h"
 #include "planish/error.h"
 
@@ -101,17 +100,6 @@ std::vector<ir::Node*> snapshot(ir::Graph& g) {
   return nodes;
 }
 
-// The branch that If takes for good, or null.
-ir::Graph* taken_branch(const ir::Node& node) {
-  const ir::Value* condition = node.input(0);
-  double v = 0;
-  if (node.op() != "If" || condition == nullptr || !condition->is_constant()) return nullptr;
-  const Tensor& t = condition->constant();
-  if (t.dtype() != DType::kBool || t.count() != 1) return nullptr;
-  v = static_cast<double>(t.data()[0]);
-  return node.subgraph(v != 0 ? "then_branch" : "else_branch");
-}
-
 }  // namespace
 
 bool fold_constants(ir::Graph& graph, PassContext& context) {
@@ -124,24 +112,6 @@ bool fold_constants(ir::Graph& graph, PassContext& context) {
     }
     g.erase_unused_constants();
   });
-  return changed;
-}
-
-bool fold_control_flow(ir::Graph& graph, PassContext&) {
-  bool changed = false;
-  for_each_graph(graph, [&](ir::Graph& g) {
-    for (ir::Node* node : snapshot(g)) {
-      ir::Graph* branch = taken_branch(*node);
-      if (branch == nullptr) continue;
-      const std::vector<ir::Value*> results = g.inline_graph(*branch, {}, node);
-      for (size_t i = 0; i < node->outputs().size(); ++i)
-        if (node->outputs()[i] != nullptr) g.replace_uses(node->outputs()[i], results[i]);
-      g.erase(node);
-      changed = true;
-    }
-    g.erase_unused_constants();
-  });
-  if (changed) infer_types(graph, Known::kKeep);
   return changed;
 }
 

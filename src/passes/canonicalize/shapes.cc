@@ -158,28 +158,37 @@ bool is_reshape_like(const std::string& op) {
   return op == "Reshape" || op == "Squeeze" || op == "Unsqueeze" || op == "Flatten";
 }
 
+// Reshape(x, shape) = Reshape(x, constant); Reshape(Reshape(x)) = Reshape(x); Reshape(x, shape of x) = x
 bool canonical_reshape(ir::Node& node, Patch& patch) {
-  if (!is_reshape_like(node.op())) return false;
   ir::Value* x = node.input(0);
   ir::Value* y = node.output();
   if (x == nullptr || y == nullptr || !x->type().has_rank() || !y->type().has_rank()) return false;
-  const Shape& in = *x->type().shape;
   const Shape& out = *y->type().shape;
-  if (in == out) {
-    patch.replace(y, x);
-    return true;
+  std::optional<std::vector<int64_t>> argument;
+  ir::Value* base = nullptr;
+  // From as far below as a constant can still say the shape.
+  for (ir::Value* v = x;; v = v->producer()->input(0)) {
+    if (!v->type().has_rank()) break;
+    if (*v->type().shape == out) {
+      patch.replace(y, v);
+      return true;
+    }
+    if (auto found = reshape_argument(*v->type().shape, out)) {
+      argument = std::move(found);
+      base = v;
+    }
+    if (v->producer() == nullptr || !is_reshape_like(v->producer()->op())) break;
   }
-  const auto argument = reshape_argument(in, out);
-  if (!argument) return false;
+  if (base == nullptr) return false;
   const bool allow_zero = std::any_of(out.begin(), out.end(), [](const Dim& d) {
     return d.is_constant() && d.value() == 0;
   });
-  if (node.op() == "Reshape" && constant_integers(node.input(1)) == argument &&
+  if (node.op() == "Reshape" && base == x && constant_integers(node.input(1)) == argument &&
       (node.attributes().integer("allowzero", 0) != 0) == allow_zero)
     return false;
   Attributes attributes;
   if (allow_zero) attributes.set("allowzero", int64_t{1});
-  ir::Value* made = patch.add("Reshape", {x, patch.constant(*argument)}, std::move(attributes));
+  ir::Value* made = patch.add("Reshape", {base, patch.constant(*argument)}, std::move(attributes));
   made->set_type(y->type());
   patch.replace(y, made);
   return true;

@@ -17,9 +17,30 @@ bool is_real(const ir::Value* v) {
 // The node's result has the shape of `x` (an exponent or divisor may broadcast it to another).
 bool keeps_shape(const ir::Node& node, const ir::Value* x) { return same_shape(node.output(), x); }
 
-// Pow(x, 2) = x * x;  Pow(x, 3) = x * x * x;  Pow(x, 0.5) = Sqrt(x);  Pow(x, -1) = 1 / x.
-// Pow and Sqrt differ at -0 and -inf only: Pow(-inf, 0.5) is inf; that case is left out of reach by
-// the op's tolerance for finite data.
+// Whether no element of v is negative (it may be NaN).
+bool is_never_negative(const ir::Value* v, int depth) {
+  double number = 0;
+  if (splat_value(v, &number)) return number >= 0;
+  const ir::Node* node = v->producer();
+  if (node == nullptr || depth == 0) return false;
+  const std::string& op = node->op();
+  if (op == "Relu" || op == "Abs" || op == "Exp" || op == "Sqrt" || op == "Sigmoid" || op == "Softmax" ||
+      op == "ReduceSumSquare" || op == "ReduceL2" || op == "ReduceL1")
+    return true;
+  if (op == "Mul" && node->input(0) == node->input(1)) return true;
+  if (op == "Add" || op == "Mul" || op == "Max" || op == "Min" || op == "Div")
+    return std::all_of(node->inputs().begin(), node->inputs().end(),
+                       [&](const ir::Value* in) { return is_never_negative(in, depth - 1); });
+  if (op == "ReduceMean" || op == "ReduceSum" || op == "ReduceMax" || op == "Reshape" || op == "Transpose" ||
+      op == "Cast" || op == "Clip")
+    return is_never_negative(node->input(0), depth - 1) &&
+           (op != "Clip" || node->input(1) == nullptr || is_never_negative(node->input(1), 0)) &&
+           (op != "Clip" || node->input(2) == nullptr || is_never_negative(node->input(2), 0));
+  return false;
+}
+
+// Pow(x, 2) = x * x;  Pow(x, 3) = x * x * x;  Pow(x, -1) = 1 / x;  Pow(x, 0.5) = Sqrt(x) and
+// Pow(x, -0.5) = 1 / Sqrt(x) where x is not negative, since Pow(-inf, 0.5) is inf.
 bool simplify_pow(ir::Node& node, Patch& patch) {
   ir::Value* x = node.input(0);
   double exponent = 0;
@@ -29,8 +50,10 @@ bool simplify_pow(ir::Node& node, Patch& patch) {
     y = patch.add("Mul", {x, x});
   else if (exponent == 3)
     y = patch.add("Mul", {patch.add("Mul", {x, x}), x});
-  else if (exponent == 0.5)
+  else if (exponent == 0.5 && is_never_negative(x, 8))
     y = patch.add("Sqrt", {x});
+  else if (exponent == -0.5 && is_never_negative(x, 8))
+    y = patch.add("Reciprocal", {patch.add("Sqrt", {x})});
   else if (exponent == -1)
     y = patch.add("Reciprocal", {x});
   if (y == nullptr) return false;

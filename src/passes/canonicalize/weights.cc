@@ -38,6 +38,7 @@ std::optional<Linear> linear(const ir::Value* v) {
     if (node == nullptr) continue;
     const ir::Value* w = node->input(1);
     if (!w->is_constant() || !is_float(w->type().dtype) || !v->type().has_rank()) return std::nullopt;
+    if (!node->input(0)->type().has_rank()) return std::nullopt;
     const Dims& dims = w->constant().dims();
     const size_t rank = v->type().shape->size();
     if (op == std::string_view("MatMul")) {
@@ -52,14 +53,34 @@ std::optional<Linear> linear(const ir::Value* v) {
   return std::nullopt;
 }
 
+// Weights that several nodes share are copied for one of them only if they are small.
+bool may_change(const ir::Value* w) {
+  constexpr size_t kSmallBytes = size_t{1} << 20;
+  return has_one_use(w) || w->constant().bytes() <= kSmallBytes;
+}
+
+// One factor for each run of `inner` elements, taken in turn.
+void scale_runs(const float* in, float* out, int64_t count, int64_t inner, const std::vector<double>& factors) {
+  size_t channel = 0;
+  for (int64_t i = 0; i < count; i += inner) {
+    const double factor = factors[channel];
+    for (int64_t k = 0; k < inner; ++k) out[i + k] = static_cast<float>(in[i + k] * factor);
+    if (++channel == factors.size()) channel = 0;
+  }
+}
+
 Tensor scaled_weights(const Tensor& w, size_t axis, const std::vector<double>& factors) {
-  std::vector<double> values = load<double>(w);
+  Tensor out(w.dtype(), w.dims());
+  if (w.count() == 0) return out;
   int64_t inner = 1;
   for (size_t i = axis + 1; i < w.dims().size(); ++i) inner *= w.dims()[i];
-  const auto count = static_cast<int64_t>(factors.size());
-  for (int64_t i = 0; i < w.count(); ++i)
-    values[static_cast<size_t>(i)] *= factors[static_cast<size_t>(i / inner % count)];
-  Tensor out(w.dtype(), w.dims());
+  if (w.dtype() == DType::kF32) {
+    scale_runs(w.as<float>(), out.as<float>(), w.count(), inner, factors);
+    return out;
+  }
+  std::vector<double> values = load<double>(w);
+  for (size_t i = 0; i < values.size(); ++i)
+    values[i] *= factors[i / static_cast<size_t>(inner) % factors.size()];
   store(out, values);
   return out;
 }
@@ -94,7 +115,7 @@ std::optional<std::pair<Linear, std::vector<double>>> product_and_numbers(const 
 // (w * x + b) * s = (s w) * x + s b
 bool fold_factor(ir::Node& node, Patch& patch) {
   const auto found = product_and_numbers(node);
-  if (!found) return false;
+  if (!found || !may_change(found->first.node->input(1))) return false;
   const auto& [l, s] = *found;
   ir::Value* w = patch.constant(scaled_weights(l.node->input(1)->constant(), l.weight_axis, s));
   const bool has_bias = l.node->op() != "MatMul" && l.node->input(2) != nullptr;
@@ -121,7 +142,7 @@ bool fold_factor_past_term(ir::Node& node, Patch& patch) {
     const ir::Node* add = producer(node.input(i), "Add");
     if (add == nullptr) continue;
     const auto found = product_and_numbers(*add);
-    if (!found || found->first.node->op() != "MatMul") continue;
+    if (!found || found->first.node->op() != "MatMul" || !may_change(found->first.node->input(1))) continue;
     const Linear& l = found->first;
     const auto s = per_channel(node.input(1 - i), l.rank, l.axis, l.channels);
     if (!s || !same_shape(node.output(), add->output())) continue;
@@ -135,6 +156,89 @@ bool fold_factor_past_term(ir::Node& node, Patch& patch) {
     return true;
   }
   return false;
+}
+
+// f(x * s, w) = f(x, s w) for a number for each input channel: Conv, ConvTranspose and MatMul. What
+// is padded is 0 either way.
+bool fold_factor_before(ir::Node& node, Patch& patch) {
+  const ir::Node* mul = producer(node.input(0), "Mul");
+  const ir::Value* w = node.input(1);
+  if (mul == nullptr || !w->is_constant() || !is_float(w->type().dtype) || !may_change(w)) return false;
+  const ir::Value* x = mul->input(0);
+  if (!x->type().has_rank() || !same_shape(x, mul->output())) return false;
+  const size_t rank = x->type().shape->size();
+  const bool is_product = node.op() == "MatMul", is_conv = node.op() == "Conv";
+  const Dims& dims = w->constant().dims();
+  if (is_product ? rank < 2 || dims.size() != 2 : rank < 3 || dims.size() != rank) return false;
+  const int64_t group = is_product ? 1 : node.attributes().integer("group", 1);
+  const int64_t channels = is_conv ? dims[1] * group : dims[0];
+  const auto s = per_channel(mul->input(1), rank, is_product ? rank - 1 : 1, channels);
+  if (!s) return false;
+  std::vector<double> factors = *s;
+  size_t axis = 0;
+  if (is_conv) {
+    // One factor for each pair of an output channel and an input channel of its group.
+    factors.clear();
+    axis = 1;
+    for (int64_t o = 0; o < dims[0]; ++o)
+      for (int64_t i = 0; i < dims[1]; ++i)
+        factors.push_back((*s)[static_cast<size_t>(o / (dims[0] / group) * dims[1] + i)]);
+  }
+  std::vector<ir::Value*> inputs = node.inputs();
+  inputs[0] = mul->input(0);
+  inputs[1] = patch.constant(scaled_weights(w->constant(), axis, factors));
+  patch.replace(node.output(), patch.add(node.op(), inputs, node.attributes()));
+  return true;
+}
+
+// An InstanceNormalization or GroupNormalization with constant scale and bias of each channel, and a
+// constant for each channel: operands of a commutative node.
+std::optional<std::pair<ir::Node*, std::vector<double>>> norm_and_numbers(const ir::Node& node) {
+  for (int i = 0; i < 2; ++i)
+    for (const char* op : {"InstanceNormalization", "GroupNormalization"}) {
+      ir::Node* norm = producer(node.input(i), op);
+      if (norm == nullptr || !norm->input(1)->is_constant() || !norm->input(2)->is_constant()) continue;
+      if (!same_shape(node.output(), norm->output()) || !norm->output()->type().has_rank()) continue;
+      const size_t rank = norm->output()->type().shape->size();
+      if (rank < 2) continue;
+      if (auto numbers = per_channel(node.input(1 - i), rank, 1, norm->input(1)->constant().count()))
+        return std::make_pair(norm, std::move(*numbers));
+    }
+  return std::nullopt;
+}
+
+bool rebuild_norm(ir::Node& node, Patch& patch, ir::Node* norm, const std::vector<double>& scale,
+                  const std::vector<double>& bias) {
+  Tensor s(norm->input(1)->type().dtype, norm->input(1)->constant().dims());
+  Tensor b(norm->input(2)->type().dtype, norm->input(2)->constant().dims());
+  store(s, scale);
+  store(b, bias);
+  patch.replace(node.output(),
+                patch.add(norm->op(), {norm->input(0), patch.constant(std::move(s)), patch.constant(std::move(b))},
+                          norm->attributes()));
+  return true;
+}
+
+// norm(x, s, b) * f = norm(x, f s, f b)
+bool fold_factor_into_norm(ir::Node& node, Patch& patch) {
+  const auto found = norm_and_numbers(node);
+  if (!found) return false;
+  auto scale = load<double>(found->first->input(1)->constant());
+  auto bias = load<double>(found->first->input(2)->constant());
+  for (size_t i = 0; i < scale.size(); ++i) {
+    scale[i] *= found->second[i];
+    bias[i] *= found->second[i];
+  }
+  return rebuild_norm(node, patch, found->first, scale, bias);
+}
+
+// norm(x, s, b) + t = norm(x, s, b + t)
+bool fold_term_into_norm(ir::Node& node, Patch& patch) {
+  const auto found = norm_and_numbers(node);
+  if (!found) return false;
+  auto bias = load<double>(found->first->input(2)->constant());
+  for (size_t i = 0; i < bias.size(); ++i) bias[i] += found->second[i];
+  return rebuild_norm(node, patch, found->first, load<double>(found->first->input(1)->constant()), bias);
 }
 
 // Conv(Pad(x, zeros)) = Conv(x) with those pads
@@ -168,6 +272,11 @@ constexpr Rule kRules[] = {
     {"fold-factor", "Mul", fold_factor},
     {"fold-term", "Add", fold_term},
     {"fold-factor-past-term", "Mul", fold_factor_past_term},
+    {"fold-factor-before-conv", "Conv", fold_factor_before},
+    {"fold-factor-before-conv-transpose", "ConvTranspose", fold_factor_before},
+    {"fold-factor-before-product", "MatMul", fold_factor_before},
+    {"fold-factor-into-norm", "Mul", fold_factor_into_norm},
+    {"fold-term-into-norm", "Add", fold_term_into_norm},
     {"fold-pad", "Conv", fold_pad},
 };
 

@@ -97,7 +97,7 @@ ir::Value* unpermuted(Patch& patch, ir::Value* v, const Perm& perm, const Shape&
   const Shape& shape = *v->type().shape;
   if (shape.size() > perm.size()) return nullptr;
   const bool all_ones = std::all_of(shape.begin(), shape.end(), [](const Dim& d) { return d == Dim(1); });
-  if (shape.empty() || (all_ones && shape.size() == perm.size())) return v;
+  if (all_ones) return v;
   // A whole tensor in the other layout: one transpose less here would be one more there.
   if (!v->is_constant() && shape == result) return nullptr;
   std::vector<int64_t> padded(perm.size() - shape.size(), 1);
@@ -167,7 +167,7 @@ bool sink_through_concat(ir::Node& node, Patch& patch) {
 bool sink_through_axis(ir::Node& node, Patch& patch) {
   const Perm perm = permutation_of(node.input(0));
   if (perm.empty()) return false;
-  int64_t axis = node.attributes().integer("axis", -1);
+  int64_t axis = node.attributes().integer("axis", node.op() == "Split" ? 0 : -1);
   if (axis < 0) axis += static_cast<int64_t>(perm.size());
   if (axis < 0 || axis >= static_cast<int64_t>(perm.size())) return false;
   Attributes attributes = node.attributes();

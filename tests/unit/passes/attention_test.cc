@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include "base/str.h"
+#include "passes/canonicalize/recognize.h"
+#include "support/pass_case.h"
+
+namespace planish::test {
+namespace {
+
+using passes::recognize_attention;
+
+// Queries, keys and values as projections give them: [batch, length, heads, size].
+std::string net(const std::string& body) {
+  return concat(R"(graph {
+    input %q0 : float32[b, l, 2, 4]
+    input %k0 : float32[b, m, 2, 4]
+    input %v0 : float32[b, m, 2, 5]
+    input %mask : float32[b, 1, 1, m]
+    input %allowed : bool[b, 1, l, m]
+    const %c = float32[] {0.5}
+    const %root = float32[] {0.70710677}
+    const %two = float32[1] {2.0}
+    const %zero = float32[] {0.0}
+    const %never = float32[] {-inf}
+    const %low = float32[] {-10.0}
+    %q = Transpose(%q0) {perm=[0, 2, 1, 3]}
+    %kt = Transpose(%k0) {perm=[0, 2, 3, 1]}
+    %v = Transpose(%v0) {perm=[0, 2, 1, 3]}
+)", body, "\n output %y as \"y\"\n}");
+}
+std::string attention(const std::string& mask, const std::string& scale, const std::string& before = "") {
+  return net(concat("%k = Transpose(%kt) {perm=[0, 1, 3, 2]} ", before, " %y = Attention(%q, %k, %v", mask,
+                    ") {scale=", scale, "}"));
+}
+
+TEST(Attention, Spellings) {
+  check_pass(
+      recognize_attention,
+      {{"bare", net("%s = MatMul(%q, %kt) %p = Softmax(%s) {axis=3} %y = MatMul(%p, %v)"), attention("", "1.0")},
+       {"scaled scores", net("%s = MatMul(%q, %kt) %t = Mul(%s, %c) %p = Softmax(%t) %y = MatMul(%p, %v)"),
+        attention("", "0.5")},
+       {"divided scores", net("%s = MatMul(%q, %kt) %t = Div(%s, %two) %p = Softmax(%t) %y = MatMul(%p, %v)"),
+        attention("", "0.5")},
+       {"scaled queries", net("%qs = Mul(%c, %q) %s = MatMul(%qs, %kt) %p = Softmax(%s) %y = MatMul(%p, %v)"),
+        attention("", "0.5")},
+       {"both scaled", net("%qs = Mul(%q, %root) %ks = Mul(%kt, %root) %s = MatMul(%qs, %ks) %p = Softmax(%s)"
+                           " %y = MatMul(%p, %v)"), attention("", "0.49999998")},
+       {"added mask", net("%s = MatMul(%q, %kt) %t = Mul(%s, %c) %a = Add(%mask, %t) %p = Softmax(%a)"
+                          " %y = MatMul(%p, %v)"), attention(", %mask", "0.5")},
+       {"Where", net("%s = MatMul(%q, %kt) %a = Where(%allowed, %s, %never) %p = Softmax(%a) %y = MatMul(%p, %v)"),
+        attention(", %w", "1.0", "%w = Where(%allowed, %zero, %never)"), 1e-5, {}, false},
+       {"two masks", net("%s = MatMul(%q, %kt) %a = Add(%s, %mask) %w = Where(%allowed, %a, %never)"
+                         " %g = Softmax(%w) %y = MatMul(%g, %v)"),
+        attention(", %sum", "1.0", "%w = Where(%allowed, %zero, %never) %sum = Add(%mask, %w)"), 1e-5, {}, false},
+       {"guarded", net("%s = MatMul(%q, %kt) %a = Add(%s, %mask) %p = Softmax(%a) %n = IsNaN(%p)"
+                       " %g = Where(%n, %zero, %p) %y = MatMul(%g, %v)"), attention(", %mask", "1.0")}});
+}
+
+TEST(Attention, Rank3) {
+  check_pass(recognize_attention, {{"one head", R"(graph {
+    input %q : float32[b, l, 4] input %k : float32[b, m, 4] input %v : float32[b, m, 5] input %mask : float32[b, l, m]
+    %kt = Transpose(%k) {perm=[0, 2, 1]} %s = MatMul(%q, %kt) %a = Add(%s, %mask) %p = Softmax(%a)
+    %y = MatMul(%p, %v) output %y as "y" })", R"(graph {
+    input %q : float32[b, l, 4] input %k : float32[b, m, 4] input %v : float32[b, m, 5] input %mask : float32[b, l, m]
+    const %one = int64[1] {1} %kt = Transpose(%k) {perm=[0, 2, 1]} %kb = Transpose(%kt) {perm=[0, 2, 1]}
+    %q4 = Unsqueeze(%q, %one) %k4 = Unsqueeze(%kb, %one) %v4 = Unsqueeze(%v, %one) %m4 = Unsqueeze(%mask, %one)
+    %z = Attention(%q4, %k4, %v4, %m4) {scale=1.0} %y = Squeeze(%z, %one) output %y as "y" })"}});
+}
+
+TEST(Attention, Refusals) {
+  check_pass(
+      recognize_attention,
+      {{"another axis", net("%s = MatMul(%q, %kt) %p = Softmax(%s) {axis=2} %y = MatMul(%p, %v)")},
+       {"scores used elsewhere", net("%s = MatMul(%q, %kt) %p = Softmax(%s) %y = MatMul(%p, %v) output %s as \"s\"")},
+       {"weights used elsewhere", net("%s = MatMul(%q, %kt) %p = Softmax(%s) %y = MatMul(%p, %v) output %p as \"p\"")},
+       {"mask below the factor", net("%s = MatMul(%q, %kt) %a = Add(%s, %mask) %t = Mul(%a, %c) %p = Softmax(%t)"
+                                     " %y = MatMul(%p, %v)")},
+       {"a fill that leaves something", net("%s = MatMul(%q, %kt) %a = Where(%allowed, %s, %low) %p = Softmax(%a)"
+                                            " %y = MatMul(%p, %v)")},
+       {"a mask of one column", net("input %column : float32[b, 1, l, 1] %s = MatMul(%q, %kt) %a = Add(%s, %column)"
+                                    " %p = Softmax(%a) %y = MatMul(%p, %v)")},
+       {"keys lie otherwise", R"(graph { input %q : float32[b, 2, l, 4] input %k : float32[b, 2, 4, m]
+         input %v : float32[b, 2, m, 4] %s = MatMul(%q, %k) %p = Softmax(%s) %y = MatMul(%p, %v) output %y as "y" })"},
+       {"shared heads", R"(graph { input %q : float32[b, 2, l, 4] input %k : float32[b, 1, m, 4]
+         input %v : float32[b, 1, m, 4] %kt = Transpose(%k) {perm=[0, 1, 3, 2]} %s = MatMul(%q, %kt) %p = Softmax(%s)
+         %y = MatMul(%p, %v) output %y as "y" })"}});
+}
+
+}  // namespace
+}  // namespace planish::test
