@@ -187,7 +187,40 @@ bool attention(ir::Node& node, Patch& patch) {
   return true;
 }
 
-constexpr Rule kRules[] = {{"attention", "MatMul", attention}};
+// The heads that `v` repeats: v = Reshape(Expand(x of [b, heads, 1, l, d], [b, heads, times, l, d]),
+// [b, heads * times, l, d]); gives x as [b, heads, l, d], or null.
+ir::Value* repeated(Patch& patch, const ir::Value* v) {
+  const ir::Node* join = producer_any_users(v, "Reshape");
+  const ir::Node* expand = join != nullptr ? producer_any_users(join->input(0), "Expand") : nullptr;
+  if (expand == nullptr || !expand->output()->type().has_rank() || !expand->input(0)->type().has_rank()) return nullptr;
+  const Shape& wide = *expand->output()->type().shape;
+  const Shape& narrow = *expand->input(0)->type().shape;
+  const Shape& joined = *v->type().shape;
+  if (wide.size() != 5 || narrow.size() != 5 || joined.size() != 4 || !(narrow[2] == Dim(1))) return nullptr;
+  for (size_t i : {0, 1, 3, 4})
+    if (!(wide[i] == narrow[i])) return nullptr;
+  if (!(joined == Shape{wide[0], wide[1] * wide[2], wide[3], wide[4]})) return nullptr;
+  return patch.add("Squeeze", {expand->input(0), patch.constant(std::vector<int64_t>{2})});
+}
+
+// Attention(q, k and v with each head repeated) = Attention(q, k, v): query heads share key heads
+bool shared_heads(ir::Node& node, Patch& patch) {
+  if (node.inputs().size() > 4 || node.outputs().size() != 1) return false;
+  for (int i = 0; i < 3; ++i)
+    if (!node.input(i)->type().has_rank() || node.input(i)->type().shape->size() != 4) return false;
+  std::vector<ir::Value*> inputs = node.inputs();
+  for (size_t i : {1, 2})
+    if (inputs[i] = repeated(patch, inputs[i]); inputs[i] == nullptr) return false;
+  const Dim &keys = (*inputs[1]->type().shape)[1], &values = (*inputs[2]->type().shape)[1];
+  if (!keys.is_constant() || !(keys == values)) return false;
+  patch.replace(node.output(), patch.add("Attention", inputs, node.attributes()));
+  return true;
+}
+
+constexpr Rule kRules[] = {
+    {"attention", "MatMul", attention},
+    {"attention-shared-heads", "Attention", shared_heads},
+};
 
 }  // namespace
 

@@ -68,6 +68,21 @@ TEST(Attention, Rank3) {
     %z = Attention(%q4, %k4, %v4, %m4) {scale=1.0} %y = Squeeze(%z, %one) output %y as "y" })"}});
 }
 
+TEST(Attention, SharedHeads) {
+  const std::string head = R"(graph { input %q : float32[b, 4, l, 3] input %k : float32[b, 2, m, 3]
+      input %v : float32[b, 2, m, 3] const %a = int64[1] {2} const %s = int64[5] {1, 1, 2, 1, 1}
+      const %j = int64[4] {0, 4, -1, 3} )";
+  check_pass(recognize_attention, {{"repeated", head + R"(%ku = Unsqueeze(%k, %a) %ke = Expand(%ku, %s)
+      %kr = Reshape(%ke, %j) %vu = Unsqueeze(%v, %a) %ve = Expand(%vu, %s) %vr = Reshape(%ve, %j)
+      %y = Attention(%q, %kr, %vr) {scale=0.5} output %y as "y" })", head + R"(%ku = Unsqueeze(%k, %a)
+      %ks = Squeeze(%ku, %a) %vu = Unsqueeze(%v, %a) %vs = Squeeze(%vu, %a)
+      %y = Attention(%q, %ks, %vs) {scale=0.5} output %y as "y" })"}});
+  check_pass(recognize_attention, {{"values of their own", R"(graph { input %q : float32[b, 4, l, 3]
+      input %k : float32[b, 2, m, 3] input %v : float32[b, 4, m, 3] const %a = int64[1] {2}
+      const %s = int64[5] {1, 1, 2, 1, 1} const %j = int64[4] {0, 4, -1, 3} %ku = Unsqueeze(%k, %a)
+      %ke = Expand(%ku, %s) %kr = Reshape(%ke, %j) %y = Attention(%q, %kr, %v) {scale=0.5} output %y as "y" })"}});
+}
+
 TEST(Attention, Refusals) {
   check_pass(
       recognize_attention,

@@ -80,6 +80,10 @@ class AttentionStep final : public StepKernel {
     p.k = c.input(1).as<float>();
     p.v = c.input(2).as<float>();
     p.out = c.output(0).as<float>();
+    if (p.k_length == 0) {  // a mean of nothing
+      std::fill_n(p.out, c.output(0).count(), 0.0F);
+      return;
+    }
     if (c.has_input(3)) p.mask = c.input(3).as<float>();
     run_attention(p, c.pool());
   }

@@ -25,7 +25,6 @@ std::optional<ref::StepChoice> lower_attention(const ir::Node& node, const Lower
   if (mask != nullptr && !(mask->type().shape->back() == Dim(1)) &&
       !(mask->type().shape->back() == (*node.input(1)->type().shape)[2]))
     return std::nullopt;
-  if ((*node.input(1)->type().shape)[2].range().min < 1) return std::nullopt;
   return ref::StepChoice{.kernel = "cpu.attention",
                          .attributes = Attributes{{"scale", a.real("scale", 0)},
                                                   {"softcap", a.real("softcap", 0)},
