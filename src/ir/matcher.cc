@@ -29,7 +29,8 @@ Pattern Pattern::where(std::function<bool(const Value&)> test) const {
 }
 
 Pattern Pattern::as(int slot) const {
-  return PatternBuilder::make({.kind = PatternNode::Kind::kEither, .slot = slot, .children = {*this}});
+  return PatternBuilder::make(
+      {.kind = PatternNode::Kind::kEither, .slot = slot, .children = {*this}});
 }
 
 Pattern any() { return PatternBuilder::make({}); }
@@ -126,7 +127,8 @@ bool is_closed(const std::vector<Node*>& nodes, const Node* root) {
   return std::all_of(nodes.begin(), nodes.end(), [&](const Node* node) {
     if (node == root) return true;
     return std::all_of(node->outputs().begin(), node->outputs().end(), [&](const Value* out) {
-      return out == nullptr || std::all_of(out->uses().begin(), out->uses().end(), [&](const Use& use) {
+      return out == nullptr ||
+             std::all_of(out->uses().begin(), out->uses().end(), [&](const Use& use) {
                return std::find(nodes.begin(), nodes.end(), use.node) != nodes.end();
              });
     });

@@ -30,7 +30,8 @@ class GraphInfer final : public InferContext {
     return d;
   }
 
-  std::vector<Type> infer_subgraph(std::string_view name, const std::vector<Type>& inputs) override {
+  std::vector<Type> infer_subgraph(std::string_view name,
+                                   const std::vector<Type>& inputs) override {
     ir::Graph* graph = target_.subgraph(name);
     if (graph == nullptr) return {};
     if (inputs.size() != graph->inputs().size())

@@ -20,8 +20,9 @@ bool run_pipeline(ir::Graph& graph, std::span<const Pass> passes, PassContext& c
     const auto start = std::chrono::steady_clock::now();
     const bool fired = pass.run(graph, context);
     if (options.timer)
-      options.timer(pass, fired,
-                    std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+      options.timer(
+          pass, fired,
+          std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     if (!fired) continue;
     changed = true;
     try {
@@ -57,9 +58,9 @@ bool erase_dead_nodes(ir::Graph& graph, PassContext&) {
     std::vector<ir::Node*> nodes;
     for (const auto& node : g.nodes()) nodes.push_back(node.get());
     for (auto it = nodes.rbegin(); it != nodes.rend(); ++it) {
-      const bool used = std::any_of((*it)->outputs().begin(), (*it)->outputs().end(), [](ir::Value* v) {
-        return v != nullptr && !v->uses().empty();
-      });
+      const bool used =
+          std::any_of((*it)->outputs().begin(), (*it)->outputs().end(),
+                      [](ir::Value* v) { return v != nullptr && !v->uses().empty(); });
       if (used || !get_op((*it)->op()).is_pure) continue;
       g.erase(*it);
       changed = true;

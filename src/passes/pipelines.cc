@@ -17,8 +17,9 @@ bool renew_types(ir::Graph& graph, PassContext&) {
 
 // Order: types first, since the last round may have told more about the inputs of a node; control
 // flow next, since a branch that is known to be taken shows its nodes to the rest; contents before
-// constants, since a resolved shape makes more nodes constant; identities before the rules that look
-// for neighbours; merging after folding, since equal constants make equal nodes; dead nodes last.
+// constants, since a resolved shape makes more nodes constant; identities before the rules that
+// look for neighbours; merging after folding, since equal constants make equal nodes; dead nodes
+// last.
 constexpr Pass kCleanup[] = {
     {"renew-types", renew_types},
     {"fold-control-flow", fold_control_flow},

@@ -13,7 +13,8 @@
 
 namespace planish::passes {
 
-ir::Value* Patch::add(const std::string& op, std::vector<ir::Value*> inputs, Attributes attributes) {
+ir::Value* Patch::add(const std::string& op, std::vector<ir::Value*> inputs,
+                      Attributes attributes) {
   return add_node(op, std::move(inputs), 1, std::move(attributes))->output();
 }
 
@@ -24,11 +25,12 @@ ir::Node* Patch::add_node(const std::string& op, std::vector<ir::Value*> inputs,
   return node;
 }
 
-ir::Node* Patch::add_node_with_body(const std::string& op, std::vector<ir::Value*> inputs, int outputs,
-                                    Attributes attributes) {
-  ir::Node* node = root_.graph()->add_node(
-      op, std::move(inputs), outputs,
-      {.name = concat(root_.name(), "/", op), .attributes = std::move(attributes), .before = &root_});
+ir::Node* Patch::add_node_with_body(const std::string& op, std::vector<ir::Value*> inputs,
+                                    int outputs, Attributes attributes) {
+  ir::Node* node = root_.graph()->add_node(op, std::move(inputs), outputs,
+                                           {.name = concat(root_.name(), "/", op),
+                                            .attributes = std::move(attributes),
+                                            .before = &root_});
   nodes_.push_back(node);
   return node;
 }
@@ -55,8 +57,8 @@ void check_replacement(std::string_view rule, const ir::Value* from, const ir::V
     }
   }
   if (!fits)
-    throw Error(ErrorCode::kInternal, concat("rule ", rule, " replaces %", from->name(), " of type ",
-                                             a.to_string(), " by ", b.to_string()));
+    throw Error(ErrorCode::kInternal, concat("rule ", rule, " replaces %", from->name(),
+                                             " of type ", a.to_string(), " by ", b.to_string()));
 }
 
 // Collects the names of the model's nodes that `node` stands for.
@@ -71,9 +73,8 @@ void erase_useless(ir::Graph& graph, int id, std::vector<std::string>& origins) 
     ir::Node* next = graph.find_node(stack.back());
     stack.pop_back();
     if (next == nullptr) continue;
-    const bool used = std::any_of(next->outputs().begin(), next->outputs().end(), [](ir::Value* v) {
-      return v != nullptr && !v->uses().empty();
-    });
+    const bool used = std::any_of(next->outputs().begin(), next->outputs().end(),
+                                  [](ir::Value* v) { return v != nullptr && !v->uses().empty(); });
     if (used || !get_op(next->op()).is_pure) continue;
     for (std::string& name : origins_of(*next))
       if (std::find(origins.begin(), origins.end(), name) == origins.end())
@@ -228,7 +229,8 @@ bool is_splat(const ir::Value* value, double wanted) {
 }
 
 ir::Node* producer_any_users(const ir::Value* value, std::string_view op) {
-  if (value == nullptr || value->producer() == nullptr || value->producer()->op() != op) return nullptr;
+  if (value == nullptr || value->producer() == nullptr || value->producer()->op() != op)
+    return nullptr;
   return value->producer();
 }
 
@@ -236,7 +238,8 @@ bool has_one_use(const ir::Value* value) { return value->uses().size() == 1; }
 
 ir::Node* producer(const ir::Value* value, std::string_view op) {
   ir::Node* p = producer_any_users(value, op);
-  return p != nullptr && has_one_use(value) && value->uses()[0].graph == value->graph() ? p : nullptr;
+  return p != nullptr && has_one_use(value) && value->uses()[0].graph == value->graph() ? p
+                                                                                        : nullptr;
 }
 
 std::optional<std::vector<int64_t>> constant_integers(const ir::Value* value) {
@@ -251,7 +254,9 @@ bool is_false(const ir::Value* value) {
          element<double>(value->constant(), 0) == 0;
 }
 
-bool is_empty(const ir::Value* value) { return value->is_constant() && value->constant().count() == 0; }
+bool is_empty(const ir::Value* value) {
+  return value->is_constant() && value->constant().count() == 0;
+}
 
 bool same_shape(const ir::Value* a, const ir::Value* b) {
   return a->type().has_rank() && b->type().has_rank() && *a->type().shape == *b->type().shape;

@@ -42,7 +42,9 @@ class Patch {
   void infer(ir::Node* node);
   ir::Value* constant(Tensor tensor);
   ir::Value* constant(float value) { return constant(Tensor::scalar_f32(value)); }
-  ir::Value* constant(const std::vector<int64_t>& values) { return constant(Tensor::vector_i64(values)); }
+  ir::Value* constant(const std::vector<int64_t>& values) {
+    return constant(Tensor::vector_i64(values));
+  }
   // All uses of `from` will become uses of `to`.
   void replace(ir::Value* from, ir::Value* to) { replacements_.emplace_back(from, to); }
 
@@ -79,8 +81,8 @@ ir::Node* producer_any_users(const ir::Value* value, std::string_view op);
 bool has_one_use(const ir::Value* value);
 // The integers of a constant input, if it is one.
 std::optional<std::vector<int64_t>> constant_integers(const ir::Value* value);
-bool is_false(const ir::Value* value);  // a constant of one element that is 0
-bool is_empty(const ir::Value* value);  // a constant without elements
+bool is_false(const ir::Value* value);                    // a constant of one element that is 0
+bool is_empty(const ir::Value* value);                    // a constant without elements
 bool same_shape(const ir::Value* a, const ir::Value* b);  // provably
 
 }  // namespace planish::passes

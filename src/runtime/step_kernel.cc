@@ -69,7 +69,8 @@ const Type& StepInfo::output_type(int i) const {
 
 const Tensor* StepInfo::constant(int i) const {
   if (!has_input(i)) return nullptr;
-  const plan::Value& value = program_.values[static_cast<size_t>(step_.inputs[static_cast<size_t>(i)])];
+  const plan::Value& value =
+      program_.values[static_cast<size_t>(step_.inputs[static_cast<size_t>(i)])];
   return value.storage == plan::Storage::kConstant ? &constants_[static_cast<size_t>(value.index)]
                                                    : nullptr;
 }
@@ -81,8 +82,8 @@ void StepInfo::fail(const std::string& what) const {
 
 void StepShapes::fail(const std::string& what) const {
   throw Error(ErrorCode::kInvalidShape,
-              concat(step_.op, " node \"", step_.node, "\": ", what, " (kernel ", step_.kernel, ", ",
-                     describe("inputs", inputs_), "; ", describe("outputs", outputs_), ")"),
+              concat(step_.op, " node \"", step_.node, "\": ", what, " (kernel ", step_.kernel,
+                     ", ", describe("inputs", inputs_), "; ", describe("outputs", outputs_), ")"),
               step_.node);
 }
 

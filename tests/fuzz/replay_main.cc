@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs a fuzz target over the files of the given folders, where libFuzzer is not linked: every input
-// that once crashed stays in tests/fuzz/corpus and is replayed by each test run.
+// Runs a fuzz target over the files of the given folders, where libFuzzer is not linked: every
+// input that once crashed stays in tests/fuzz/corpus and is replayed by each test run.
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>

@@ -32,10 +32,10 @@ using Bindings = std::map<std::string, int64_t>;
 struct PassCase {
   std::string name;
   std::string before;
-  std::string after = {};       // empty: the pass must leave the graph alone
-  double tolerance = 1e-5;      // relative to the largest magnitude of the output
+  std::string after = {};            // empty: the pass must leave the graph alone
+  double tolerance = 1e-5;           // relative to the largest magnitude of the output
   std::vector<Bindings> sizes = {};  // of symbols; those not named get small sizes of their own
-  bool runs = true;             // false: too special to be run on random data
+  bool runs = true;                  // false: too special to be run on random data
 };
 
 using PassFunction = bool (*)(ir::Graph&, passes::PassContext&);

@@ -74,7 +74,8 @@ void report(const std::string& path, const Settings& settings) {
   auto start = std::chrono::steady_clock::now();
   passes::canonicalize(*graph, context, options);
   const double canonical = seconds_since(start);
-  std::printf("%s\n  %zu nodes, canonical %zu in %.3f s", path.c_str(), before, graph->total_node_count(), canonical);
+  std::printf("%s\n  %zu nodes, canonical %zu in %.3f s", path.c_str(), before,
+              graph->total_node_count(), canonical);
   if (settings.cpu) {
     start = std::chrono::steady_clock::now();
     cpu::optimize(*graph, context, options);
@@ -83,11 +84,13 @@ void report(const std::string& path, const Settings& settings) {
   std::printf("\n");
   for (const auto& [name, p] : passes)
     if (p.changes > 0 || p.seconds > 0.001)
-      std::printf("  %-26s %2d of %2d rounds, %8.1f ms\n", name.c_str(), p.changes, p.runs, p.seconds * 1e3);
+      std::printf("  %-26s %2d of %2d rounds, %8.1f ms\n", name.c_str(), p.changes, p.runs,
+                  p.seconds * 1e3);
   for (const auto& [rule, count] : context.fired)
     std::printf("  %5lld %s\n", static_cast<long long>(count), rule.c_str());
   if (settings.ops) print_ops(*graph);
-  if (settings.graph) std::printf("%s", ir::print(*graph, {.max_elements = 16, .bulk = false}).c_str());
+  if (settings.graph)
+    std::printf("%s", ir::print(*graph, {.max_elements = 16, .bulk = false}).c_str());
 }
 
 int run(const std::vector<std::string>& arguments) {
@@ -104,7 +107,8 @@ int run(const std::vector<std::string>& arguments) {
   return failures == 0 ? 0 : 1;
 }
 
-const RegisterVerb kPasses({"passes", "nodes before and after the passes, rules that fired, time", run});
+const RegisterVerb kPasses({"passes", "nodes before and after the passes, rules that fired, time",
+                            run});
 
 }  // namespace
 }  // namespace planish::dev

@@ -6,7 +6,8 @@
 
 namespace planish::passes {
 
-// What computes nothing goes: Identity, Cast to the same type, x + 0, x * 1, Dropout, empty Pad, ...
+// What computes nothing goes: Identity, Cast to the same type, x + 0, x * 1, Dropout, empty Pad,
+// ...
 bool drop_identities(ir::Graph& graph, PassContext& context);
 // Slice of Concat, Concat of Split, Expand before a broadcast, Cast of Cast, ...: data that moves
 // less.
@@ -15,7 +16,8 @@ bool simplify_movement(ir::Graph& graph, PassContext& context);
 bool simplify_arithmetic(ir::Graph& graph, PassContext& context);
 // QuantizeLinear of what only moved from a DequantizeLinear of the same scale is the move alone.
 bool move_quantized(ir::Graph& graph, PassContext& context);
-// Cheaper spellings: Pow(x, 2) = x * x, x / c = x * (1 / c), pooling over everything = a reduction, ...
+// Cheaper spellings: Pow(x, 2) = x * x, x / c = x * (1 / c), pooling over everything = a reduction,
+// ...
 bool reduce_strength(ir::Graph& graph, PassContext& context);
 // Gemm = MatMul + Add, BatchNormalization = Mul + Add: parts that other rules and fusion know.
 bool split_composites(ir::Graph& graph, PassContext& context);

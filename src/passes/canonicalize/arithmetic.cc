@@ -14,7 +14,8 @@ bool is_f32(const ir::Value* v) { return v->type().is_tensor() && v->type().dtyp
 // c + x = x + c, c * x = x * c for a constant c
 bool constant_second(ir::Node& node, Patch& patch) {
   if (!node.input(0)->is_constant() || node.input(1)->is_constant()) return false;
-  patch.replace(node.output(), patch.add(node.op(), {node.input(1), node.input(0)}, node.attributes()));
+  patch.replace(node.output(),
+                patch.add(node.op(), {node.input(1), node.input(0)}, node.attributes()));
   return true;
 }
 
@@ -93,7 +94,8 @@ bool negate(ir::Node& node, Patch& patch) {
 bool constant_choice(ir::Node& node, Patch& patch) {
   ir::Value* chosen = node.input(1) == node.input(2) ? node.input(1) : nullptr;
   const ir::Value* c = node.input(0);
-  if (chosen == nullptr && c->is_constant() && c->constant().dtype() == DType::kBool && c->constant().count() > 0) {
+  if (chosen == nullptr && c->is_constant() && c->constant().dtype() == DType::kBool &&
+      c->constant().count() > 0) {
     const std::byte* bits = c->constant().data();
     const bool first = bits[0] != std::byte{0};
     for (int64_t i = 0; i < c->constant().count(); ++i)
@@ -120,11 +122,13 @@ bool reduce_twice(ir::Node& node, Patch& patch) {
   if (inner == nullptr || !is_float(node.output()->type().dtype)) return false;
   const auto outer_axes = reduced_axes(node), inner_axes = reduced_axes(*inner);
   const bool keeps = node.attributes().integer("keepdims", 1) != 0;
-  if (!outer_axes || !inner_axes || keeps != (inner->attributes().integer("keepdims", 1) != 0)) return false;
+  if (!outer_axes || !inner_axes || keeps != (inner->attributes().integer("keepdims", 1) != 0))
+    return false;
   std::vector<int64_t> left;  // axes of x that the inner reduction leaves, if it drops dims
   const auto rank = static_cast<int64_t>(inner->input(0)->type().shape->size());
   for (int64_t axis = 0; axis < rank; ++axis)
-    if (keeps || std::find(inner_axes->begin(), inner_axes->end(), axis) == inner_axes->end()) left.push_back(axis);
+    if (keeps || std::find(inner_axes->begin(), inner_axes->end(), axis) == inner_axes->end())
+      left.push_back(axis);
   std::vector<int64_t> axes = *inner_axes;
   for (int64_t axis : *outer_axes) {
     const int64_t own = left[static_cast<size_t>(axis)];
@@ -144,8 +148,9 @@ bool reduce_nothing(ir::Node& node, Patch& patch) {
   for (int64_t axis : *axes)
     if (!(shape[static_cast<size_t>(axis)] == Dim(1))) return false;
   const bool keeps = node.attributes().integer("keepdims", 1) != 0;
-  patch.replace(node.output(),
-                keeps ? node.input(0) : patch.add("Squeeze", {node.input(0), patch.constant(*axes)}));
+  patch.replace(node.output(), keeps
+                                   ? node.input(0)
+                                   : patch.add("Squeeze", {node.input(0), patch.constant(*axes)}));
   return true;
 }
 

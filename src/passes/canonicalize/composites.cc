@@ -35,7 +35,8 @@ bool split_gemm(ir::Node& node, Patch& patch) {
 
 // BatchNormalization(x) = x * s + t, s = scale / Sqrt(var + epsilon), t = bias - mean * s
 bool split_batch_norm(ir::Node& node, Patch& patch) {
-  if (node.attributes().integer("training_mode", 0) != 0 || !node.input(0)->type().has_rank()) return false;
+  if (node.attributes().integer("training_mode", 0) != 0 || !node.input(0)->type().has_rank())
+    return false;
   const DType type = node.input(0)->type().dtype;
   std::vector<std::vector<double>> parts;
   for (int i = 1; i <= 4; ++i) {

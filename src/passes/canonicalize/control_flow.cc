@@ -50,8 +50,8 @@ std::optional<int64_t> trip_count(const ir::Node& node, const ir::Graph& body) {
 
 // Inlines one iteration. Its values get types of their own: symbols made up in the body stand for
 // another number each time.
-std::vector<ir::Value*> inline_iteration(ir::Graph& g, ir::Node& node, ir::Graph& body, int64_t number,
-                                         const std::vector<ir::Value*>& carried) {
+std::vector<ir::Value*> inline_iteration(ir::Graph& g, ir::Node& node, ir::Graph& body,
+                                         int64_t number, const std::vector<ir::Value*>& carried) {
   Tensor truth(DType::kBool, {});
   *truth.data() = std::byte{1};
   std::vector<ir::Value*> arguments = {g.add_constant("", Tensor::scalar_i64(number)),
@@ -69,19 +69,22 @@ ir::Value* gather_scan(ir::Graph& g, ir::Node& node, const std::vector<ir::Value
   std::vector<ir::Value*> rows;
   ir::Value* axes = g.add_constant("", Tensor::vector_i64(std::vector<int64_t>{0}));
   for (ir::Value* item : items) {
-    ir::Node* row = g.add_node("Unsqueeze", {item, axes}, 1, {.name = node.name(), .before = &node});
+    ir::Node* row =
+        g.add_node("Unsqueeze", {item, axes}, 1, {.name = node.name(), .before = &node});
     infer_node(*row, Known::kIgnore);
     rows.push_back(row->output());
   }
-  ir::Node* all = g.add_node("Concat", rows, 1,
-                             {.name = node.name(), .attributes = {{"axis", int64_t{0}}}, .before = &node});
+  ir::Node* all =
+      g.add_node("Concat", rows, 1,
+                 {.name = node.name(), .attributes = {{"axis", int64_t{0}}}, .before = &node});
   infer_node(*all, Known::kIgnore);
   return all->output();
 }
 
 // Whether each wanted output of a loop of `trips` iterations can be spelled without the loop.
 bool can_replace(const ir::Node& node, const ir::Graph& body, size_t carried, int64_t trips) {
-  if (body.inputs().size() != carried + 2 || body.outputs().size() != node.outputs().size() + 1) return false;
+  if (body.inputs().size() != carried + 2 || body.outputs().size() != node.outputs().size() + 1)
+    return false;
   for (size_t i = 0; i < carried; ++i)
     if (node.inputs()[2 + i] == nullptr) return false;
   for (size_t i = carried; i < node.outputs().size(); ++i) {
@@ -95,11 +98,15 @@ bool can_replace(const ir::Node& node, const ir::Graph& body, size_t carried, in
 // Loop(n, true, ..) = its body n times
 bool unroll_loop(ir::Graph& g, ir::Node& node) {
   ir::Graph* body = node.subgraph("body");
-  if (body == nullptr || body->inputs().size() < 2 || body->outputs().empty() || node.inputs().size() < 2) return false;
+  if (body == nullptr || body->inputs().size() < 2 || body->outputs().empty() ||
+      node.inputs().size() < 2)
+    return false;
   const auto trips = trip_count(node, *body);
   const size_t carried_count = node.inputs().size() - 2;
   if (!trips || !can_replace(node, *body, carried_count, *trips)) return false;
-  if (*trips > kMostIterations || *trips * static_cast<int64_t>(body->total_node_count()) > kMostNodes) return false;
+  if (*trips > kMostIterations ||
+      *trips * static_cast<int64_t>(body->total_node_count()) > kMostNodes)
+    return false;
   std::vector<ir::Value*> carried(node.inputs().begin() + 2, node.inputs().end());
   std::vector<std::vector<ir::Value*>> scans(node.outputs().size() - carried_count);
   for (int64_t n = 0; n < *trips; ++n) {
@@ -136,8 +143,10 @@ bool fold_control_flow(ir::Graph& graph, PassContext& context) {
     for (const auto& node : g.nodes()) nodes.push_back(node.get());
     for (ir::Node* node : nodes) {
       if (context.check_cancelled) context.check_cancelled();
-      if (node->op() == "If") changed |= inline_branch(g, *node);
-      else if (node->op() == "Loop") changed |= unroll_loop(g, *node);
+      if (node->op() == "If")
+        changed |= inline_branch(g, *node);
+      else if (node->op() == "Loop")
+        changed |= unroll_loop(g, *node);
     }
     g.erase_unused_constants();
   });

@@ -37,8 +37,8 @@ class Folder {
       if (in != nullptr) input_bytes += constant_bytes(in->constant());
       inputs.emplace_back(in != nullptr ? Datum(in->constant()) : Datum());
     }
-    const int64_t limit = std::min(
-        context_.fold_bytes, std::max(kAlwaysFoldBytes, saturating_growth(input_bytes)));
+    const int64_t limit =
+        std::min(context_.fold_bytes, std::max(kAlwaysFoldBytes, saturating_growth(input_bytes)));
     if (!fits(node, limit)) return false;
     std::vector<Datum> results;
     if (!evaluate_node(op, node, inputs, limit, results)) return false;
@@ -77,10 +77,12 @@ class Folder {
   static bool evaluate_node(const OpDef& op, const ir::Node& node, const std::vector<Datum>& inputs,
                             int64_t limit, std::vector<Datum>& results) {
     std::vector<const Datum*> in;
-    for (size_t i = 0; i < inputs.size(); ++i) in.push_back(node.inputs()[i] ? &inputs[i] : nullptr);
+    for (size_t i = 0; i < inputs.size(); ++i)
+      in.push_back(node.inputs()[i] ? &inputs[i] : nullptr);
     results.resize(node.outputs().size());
     std::vector<Datum*> out;
-    for (size_t i = 0; i < results.size(); ++i) out.push_back(node.outputs()[i] ? &results[i] : nullptr);
+    for (size_t i = 0; i < results.size(); ++i)
+      out.push_back(node.outputs()[i] ? &results[i] : nullptr);
     RunBudget budget({.loop_iterations = 1 << 10, .value_bytes = limit, .scalar_work = kFoldWork});
     try {
       evaluate(op, node.name(), node.attributes(), in, out, nullptr, budget);

@@ -37,14 +37,16 @@ bool drop_dropout(ir::Node& node, Patch& patch) {
 // x + 0 = 0 + x = x. A -0 in x becomes +0 in the sum; as values they are equal.
 bool drop_zero_term(ir::Node& node, Patch& patch) {
   if (is_splat(node.input(1), 0)) return replace_by(node, patch, node.input(0));
-  if (node.op() == "Add" && is_splat(node.input(0), 0)) return replace_by(node, patch, node.input(1));
+  if (node.op() == "Add" && is_splat(node.input(0), 0))
+    return replace_by(node, patch, node.input(1));
   return false;
 }
 
 // x * 1 = 1 * x = x / 1 = x
 bool drop_unit_factor(ir::Node& node, Patch& patch) {
   if (is_splat(node.input(1), 1)) return replace_by(node, patch, node.input(0));
-  if (node.op() == "Mul" && is_splat(node.input(0), 1)) return replace_by(node, patch, node.input(1));
+  if (node.op() == "Mul" && is_splat(node.input(0), 1))
+    return replace_by(node, patch, node.input(1));
   return false;
 }
 
@@ -100,13 +102,15 @@ bool drop_slice(ir::Node& node, Patch& patch) {
 
 // Clip(x) without bounds = x
 bool drop_clip(ir::Node& node, Patch& patch) {
-  return node.input(1) == nullptr && node.input(2) == nullptr && replace_by(node, patch, node.input(0));
+  return node.input(1) == nullptr && node.input(2) == nullptr &&
+         replace_by(node, patch, node.input(0));
 }
 
 // Tile(x, 1...) = x; Sum(x) = Mean(x) = Max(x) = Min(x) = x of one input
 bool drop_tile(ir::Node& node, Patch& patch) {
   const auto repeats = constant_integers(node.input(1));
-  return repeats && std::all_of(repeats->begin(), repeats->end(), [](int64_t r) { return r == 1; }) &&
+  return repeats &&
+         std::all_of(repeats->begin(), repeats->end(), [](int64_t r) { return r == 1; }) &&
          replace_by(node, patch, node.input(0));
 }
 bool drop_single_fold(ir::Node& node, Patch& patch) {

@@ -19,9 +19,12 @@ std::optional<size_t> rank_of(const ir::Value* v) {
   return v->type().shape->size();
 }
 
-const Dim& dim(const ir::Value* v, int64_t axis) { return (*v->type().shape)[static_cast<size_t>(axis)]; }
+const Dim& dim(const ir::Value* v, int64_t axis) {
+  return (*v->type().shape)[static_cast<size_t>(axis)];
+}
 
-// --- Slice ----------------------------------------------------------------------------------------
+// --- Slice
+// ----------------------------------------------------------------------------------------
 
 // A Slice along one axis of constant size, forwards and one by one: [begin, end) inside the axis.
 struct Range {
@@ -71,7 +74,8 @@ bool slice_of_concat(ir::Node& node, Patch& patch) {
   for (ir::Value* part : concat->inputs()) {
     if (!rank_of(part) || !dim(part, range->axis).is_constant()) return false;
     const int64_t size = dim(part, range->axis).value();
-    const Range inside{range->axis, std::max(range->begin - at, int64_t{0}), std::min(range->end - at, size)};
+    const Range inside{range->axis, std::max(range->begin - at, int64_t{0}),
+                       std::min(range->end - at, size)};
     if (inside.begin < inside.end) touched.emplace_back(part, inside);
     at += size;
   }
@@ -83,7 +87,8 @@ bool slice_of_concat(ir::Node& node, Patch& patch) {
   if (touched.size() > 1 && !std::all_of(touched.begin(), touched.end(), is_whole)) return false;
   std::vector<ir::Value*> parts;
   for (const auto& [part, inside] : touched) parts.push_back(slice(patch, part, inside));
-  patch.replace(node.output(), parts.size() == 1 ? parts[0] : patch.add("Concat", parts, {{"axis", range->axis}}));
+  patch.replace(node.output(),
+                parts.size() == 1 ? parts[0] : patch.add("Concat", parts, {{"axis", range->axis}}));
   return true;
 }
 
@@ -100,7 +105,8 @@ bool slice_of_slice(ir::Node& node, Patch& patch) {
   return true;
 }
 
-// --- Concat and Split -------------------------------------------------------------------------------
+// --- Concat and Split
+// -------------------------------------------------------------------------------
 
 // Concat(Concat(a, b), c) = Concat(a, b, c) along one axis
 bool concat_of_concat(ir::Node& node, Patch& patch) {
@@ -143,7 +149,8 @@ bool split_of_concat(ir::Node& node, Patch& patch) {
     // Where a part is not wanted, its size is not known.
     if (part == nullptr) return false;
   }
-  for (size_t i = 0; i < node.outputs().size(); ++i) patch.replace(node.outputs()[i], concat->inputs()[i]);
+  for (size_t i = 0; i < node.outputs().size(); ++i)
+    patch.replace(node.outputs()[i], concat->inputs()[i]);
   return true;
 }
 
@@ -164,7 +171,8 @@ bool split_is_slice(ir::Node& node, Patch& patch) {
   const int64_t axis = axis_of(node, *rank, 0);
   if (used < 0 || !dim(node.input(0), axis).is_constant()) return false;
   const auto sizes = constant_integers(node.input(1));
-  const int64_t total = dim(node.input(0), axis).value(), count = static_cast<int64_t>(node.outputs().size());
+  const int64_t total = dim(node.input(0), axis).value(),
+                count = static_cast<int64_t>(node.outputs().size());
   int64_t begin = 0, size = 0;
   if (sizes) {
     for (int i = 0; i < used; ++i) begin += (*sizes)[static_cast<size_t>(i)];
@@ -179,7 +187,8 @@ bool split_is_slice(ir::Node& node, Patch& patch) {
   return true;
 }
 
-// --- Gather -----------------------------------------------------------------------------------------
+// --- Gather
+// -----------------------------------------------------------------------------------------
 
 // Gather(x, [k, k+1, ...]) = Slice(x, k..)
 bool gather_is_slice(ir::Node& node, Patch& patch) {
@@ -198,7 +207,8 @@ bool gather_is_slice(ir::Node& node, Patch& patch) {
   return true;
 }
 
-// --- broadcasting -----------------------------------------------------------------------------------
+// --- broadcasting
+// -----------------------------------------------------------------------------------
 
 // The shape to which `shapes` broadcast, where it can be proven.
 std::optional<Shape> broadcast(const std::vector<const Shape*>& shapes) {
@@ -250,7 +260,8 @@ bool shape_of_same(ir::Node& node, Patch& patch) {
   const ir::Value* y = node.input(0);
   if (y->producer() == nullptr) return false;
   const std::string& op = y->producer()->op();
-  if (!get_op(op).is_pointwise && op != "Cast" && op != "Softmax" && op != "LogSoftmax") return false;
+  if (!get_op(op).is_pointwise && op != "Cast" && op != "Softmax" && op != "LogSoftmax")
+    return false;
   for (ir::Value* x : y->producer()->inputs())
     if (x != nullptr && !x->is_constant() && same_shape(x, y)) {
       patch.replace(node.output(), patch.add("Shape", {x}, node.attributes()));
@@ -259,13 +270,15 @@ bool shape_of_same(ir::Node& node, Patch& patch) {
   return false;
 }
 
-// --- Cast -------------------------------------------------------------------------------------------
+// --- Cast
+// -------------------------------------------------------------------------------------------
 
 // Whether every value of `from` is one of `to`.
 bool holds_exactly(DType from, DType to) {
   if (from == to) return true;
   const DTypeClass a = dtype_class(from), b = dtype_class(to);
-  if (a == DTypeClass::kBool) return b == DTypeClass::kSigned || b == DTypeClass::kUnsigned || is_float(to);
+  if (a == DTypeClass::kBool)
+    return b == DTypeClass::kSigned || b == DTypeClass::kUnsigned || is_float(to);
   if (is_integer(from) && is_integer(to)) {
     if (a == b) return dtype_bits(to) >= dtype_bits(from);
     return a == DTypeClass::kUnsigned && dtype_bits(to) > dtype_bits(from);

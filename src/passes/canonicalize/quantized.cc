@@ -24,8 +24,8 @@ bool is_plain_scale(const ir::Value* scale) {
 
 // Ops that copy elements of input 0 and look at none.
 bool only_moves(const std::string& op) {
-  for (const char* name : {"Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Slice", "Gather", "Expand",
-                           "Tile", "DepthToSpace", "SpaceToDepth", "Identity"})
+  for (const char* name : {"Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Slice",
+                           "Gather", "Expand", "Tile", "DepthToSpace", "SpaceToDepth", "Identity"})
     if (op == name) return true;
   return false;
 }
@@ -49,7 +49,8 @@ bool quantize_of_moved(ir::Node& node, Patch& patch) {
     return false;
   if (!is_plain_scale(node.input(1)) || !same_constant(node.input(1), back->input(1))) return false;
   if (!same_constant(node.input(2), back->input(2))) return false;
-  if (back->attributes().integer("block_size", 0) != 0 || node.attributes().integer("block_size", 0) != 0)
+  if (back->attributes().integer("block_size", 0) != 0 ||
+      node.attributes().integer("block_size", 0) != 0)
     return false;
   if (v->type().dtype != DType::kF32) return false;
   for (size_t i = moves.size(); i-- > 0;) {

@@ -52,8 +52,8 @@ bool try_gates(ir::Node& node, F&& use) {
   return false;
 }
 
-bool replace_closed(ir::Node& node, Patch& patch, const std::vector<ir::Node*>& nodes, const std::string& op,
-                    ir::Value* x, Attributes attributes = {}) {
+bool replace_closed(ir::Node& node, Patch& patch, const std::vector<ir::Node*>& nodes,
+                    const std::string& op, ir::Value* x, Attributes attributes = {}) {
   if (!ir::is_closed(nodes, &node)) return false;
   patch.replace(node.output(), patch.add(op, {x}, std::move(attributes)));
   return true;
@@ -70,7 +70,8 @@ bool gelu(ir::Node& node, Patch& patch) {
     // f is linear in a value that Erf or Tanh makes.
     if (g.f->op() != "Add" && g.f->op() != "Mul") return false;
     ir::Value* curve = only_leaf(g.f->output());
-    if (curve == nullptr || curve->producer() == nullptr || curve->graph() != node.graph()) return false;
+    if (curve == nullptr || curve->producer() == nullptr || curve->graph() != node.graph())
+      return false;
     ir::Node* inner = curve->producer();
     if (inner->op() != "Erf" && inner->op() != "Tanh") return false;
     const auto outer = polynomial_in(g.f->output(), curve, g.nodes);
@@ -80,9 +81,11 @@ bool gelu(ir::Node& node, Patch& patch) {
     const auto u = polynomial_in(inner->input(0), g.x, g.nodes);
     if (!u) return false;
     if (inner->op() == "Erf")
-      return is_near(*u, {0, kSqrtHalf}, g.dtype) && replace_closed(node, patch, g.nodes, "Gelu", g.x);
+      return is_near(*u, {0, kSqrtHalf}, g.dtype) &&
+             replace_closed(node, patch, g.nodes, "Gelu", g.x);
     return is_tanh_gelu(*u, kTanhSlope, g.dtype) &&
-           replace_closed(node, patch, g.nodes, "Gelu", g.x, {{"approximate", std::string("tanh")}});
+           replace_closed(node, patch, g.nodes, "Gelu", g.x,
+                          {{"approximate", std::string("tanh")}});
   });
 }
 
@@ -94,7 +97,8 @@ bool swish(ir::Node& node, Patch& patch) {
     const auto u = polynomial_in(g.f->input(0), g.x, g.nodes);
     if (!u) return false;
     if (is_tanh_gelu(*u, 2 * kTanhSlope, g.dtype))
-      return replace_closed(node, patch, g.nodes, "Gelu", g.x, {{"approximate", std::string("tanh")}});
+      return replace_closed(node, patch, g.nodes, "Gelu", g.x,
+                            {{"approximate", std::string("tanh")}});
     if (u->size() != 2 || (*u)[0] != 0) return false;
     Attributes attributes;
     if ((*u)[1] != 1) attributes.set("alpha", (*u)[1]);
@@ -126,14 +130,14 @@ bool bounds_of(const ir::Node& clip, double* low, double* high) {
   return splat_value(clip.input(1), low) && splat_value(clip.input(2), high);
 }
 
-// The clipped line low..high of slope and offset over a value: k * Clip(a x + b, 0, h) with k h = 1 is
-// HardSigmoid(x, k a, k b).
+// The clipped line low..high of slope and offset over a value: k * Clip(a x + b, 0, h) with k h = 1
+// is HardSigmoid(x, k a, k b).
 struct ClippedLine {
   double alpha, beta;
 };
 
-std::optional<ClippedLine> clipped_line(const ir::Node& clip, const ir::Value* x, double factor, DType dtype,
-                                        std::vector<ir::Node*>& nodes) {
+std::optional<ClippedLine> clipped_line(const ir::Node& clip, const ir::Value* x, double factor,
+                                        DType dtype, std::vector<ir::Node*>& nodes) {
   double low = 0, high = 0;
   if (clip.op() != "Clip" || !bounds_of(clip, &low, &high)) return std::nullopt;
   if (low != 0 || !is_near(factor * high, 1, dtype)) return std::nullopt;
@@ -163,7 +167,8 @@ bool hard_swish(ir::Node& node, Patch& patch) {
 // k * Clip(a x + b, 0, h) = HardSigmoid(x, k a, k b), k h = 1
 bool hard_sigmoid(ir::Node& node, Patch& patch) {
   if (!is_real(node.output())) return false;
-  Product product = node.op() == "Clip" ? Product{.factors = {node.output()}} : product_of(node.output());
+  Product product =
+      node.op() == "Clip" ? Product{.factors = {node.output()}} : product_of(node.output());
   if (product.factors.size() != 1) return false;
   ir::Node* clip = product.factors[0]->producer();
   if (clip == nullptr || clip->op() != "Clip" || clip->graph() != node.graph()) return false;
@@ -190,7 +195,8 @@ bool mish(ir::Node& node, Patch& patch) {
 
 // Log(1 + Exp(x)) = Softplus(x), which does not overflow where Exp does
 bool softplus(ir::Node& node, Patch& patch) {
-  static const ir::Pattern kPattern = op("Log", {commutative("Add", op("Exp", {var(kX)}), number(1))});
+  static const ir::Pattern kPattern =
+      op("Log", {commutative("Add", op("Exp", {var(kX)}), number(1))});
   ir::Match m;
   if (!ir::match(kPattern, node, m) || !same_shape(m[kX], node.output())) return false;
   return replace_closed(node, patch, m.nodes(), "Softplus", m[kX]);
@@ -206,7 +212,8 @@ ir::Value* scalar(Patch& patch, DType dtype, double v) {
 ir::Value* bounded(const ir::Node& node, double* bound) {
   if (node.inputs().size() != 2) return nullptr;
   for (int i = 0; i < 2; ++i)
-    if (splat_value(node.input(i), bound) && !node.input(1 - i)->is_constant()) return node.input(1 - i);
+    if (splat_value(node.input(i), bound) && !node.input(1 - i)->is_constant())
+      return node.input(1 - i);
   return nullptr;
 }
 
@@ -223,11 +230,13 @@ bool clip(ir::Node& node, Patch& patch) {
     below = producer(between, "Relu");
     x = below != nullptr ? below->input(0) : nullptr;
   }
-  if (x == nullptr || !same_shape(x, node.output()) || !same_shape(between, node.output())) return false;
+  if (x == nullptr || !same_shape(x, node.output()) || !same_shape(between, node.output()))
+    return false;
   const double low = is_min ? inner : outer, high = is_min ? outer : inner;
   if (low > high) return false;
   const DType dtype = x->type().dtype;
-  patch.replace(node.output(), patch.add("Clip", {x, scalar(patch, dtype, low), scalar(patch, dtype, high)}));
+  patch.replace(node.output(),
+                patch.add("Clip", {x, scalar(patch, dtype, low), scalar(patch, dtype, high)}));
   return true;
 }
 
@@ -256,7 +265,8 @@ bool clip_of_relu(ir::Node& node, Patch& patch) {
 bool clip_is_relu(ir::Node& node, Patch& patch) {
   double high = 0;
   if (!is_real(node.input(0)) || !is_splat(node.input(1), 0)) return false;
-  if (node.input(2) != nullptr && !(splat_value(node.input(2), &high) && std::isinf(high) && high > 0))
+  if (node.input(2) != nullptr &&
+      !(splat_value(node.input(2), &high) && std::isinf(high) && high > 0))
     return false;
   patch.replace(node.output(), patch.add("Relu", {node.input(0)}));
   return true;

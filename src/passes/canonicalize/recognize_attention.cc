@@ -48,7 +48,8 @@ ir::Node* softmax_below(ir::Value* v) {
       return nullptr;
   }
   if (softmax == nullptr || !softmax->output()->type().has_rank()) return nullptr;
-  return is_last_axis(softmax->attributes().integer("axis", -1), softmax->output()) ? softmax : nullptr;
+  return is_last_axis(softmax->attributes().integer("axis", -1), softmax->output()) ? softmax
+                                                                                    : nullptr;
 }
 
 // The part of Mul(x, number) or Div(x, number) that is not the number; null if it is neither.
@@ -58,7 +59,8 @@ ir::Value* unscaled(const ir::Value* v, double* factor) {
   if (node == nullptr || !node->output()->type().has_rank()) return nullptr;
   ir::Value* x = nullptr;
   if (node->op() == "Mul" && splat_value(node->input(1), &number)) x = node->input(0);
-  if (node->op() == "Mul" && x == nullptr && splat_value(node->input(0), &number)) x = node->input(1);
+  if (node->op() == "Mul" && x == nullptr && splat_value(node->input(0), &number))
+    x = node->input(1);
   if (node->op() == "Div" && splat_value(node->input(1), &number) && number != 0) {
     x = node->input(0);
     number = 1 / number;
@@ -107,7 +109,8 @@ void take_factor(ir::Value*& side, double* scale) {
 bool broadcasts_to(const ir::Value* mask, const Shape& scores) {
   if (!mask->type().has_rank()) return false;
   const Shape& shape = *mask->type().shape;
-  if (shape.empty() || shape.size() > scores.size() || !(shape.back() == scores.back())) return false;
+  if (shape.empty() || shape.size() > scores.size() || !(shape.back() == scores.back()))
+    return false;
   for (size_t i = 1; i <= shape.size(); ++i) {
     const Dim& d = shape[shape.size() - i];
     if (!(d == Dim(1)) && !(d == scores[scores.size() - i])) return false;
@@ -146,7 +149,8 @@ ir::Value* joint_mask(Patch& patch, const Spelling& found) {
 bool fits_attention(const Spelling& found, const Shape& scores) {
   for (const ir::Value* v : {found.q, found.k_turned, found.v})
     if (!v->type().has_rank() || v->type().shape->size() != scores.size()) return false;
-  const Shape &q = *found.q->type().shape, &k = *found.k_turned->type().shape, &v = *found.v->type().shape;
+  const Shape &q = *found.q->type().shape, &k = *found.k_turned->type().shape,
+              &v = *found.v->type().shape;
   const size_t rank = scores.size();
   for (size_t i = 0; i + 2 < rank; ++i)
     if (!(q[i] == k[i]) || !(q[i] == v[i])) return false;
@@ -171,7 +175,8 @@ bool attention(ir::Node& node, Patch& patch) {
   const Shape& scores = *softmax->output()->type().shape;
   if ((scores.size() != 3 && scores.size() != 4) || !fits_attention(found, scores)) return false;
   // Keys that lie the other way round would have to be turned for it.
-  if (producer_any_users(found.k_turned, "Transpose") == nullptr && !found.k_turned->is_constant()) return false;
+  if (producer_any_users(found.k_turned, "Transpose") == nullptr && !found.k_turned->is_constant())
+    return false;
   ir::Value* k = with_last_two_swapped(patch, found.k_turned);
   ir::Value* mask = joint_mask(patch, found);
   std::vector<ir::Value*> inputs = {found.q, k, found.v};
@@ -179,7 +184,8 @@ bool attention(ir::Node& node, Patch& patch) {
   const bool has_heads = scores.size() == 4;
   if (!has_heads) {
     for (ir::Value*& in : inputs)
-      if (in->type().shape->size() == 3) in = patch.add("Unsqueeze", {in, patch.constant(std::vector<int64_t>{1})});
+      if (in->type().shape->size() == 3)
+        in = patch.add("Unsqueeze", {in, patch.constant(std::vector<int64_t>{1})});
   }
   ir::Value* y = patch.add("Attention", inputs, {{"scale", found.scale}});
   if (!has_heads) y = patch.add("Squeeze", {y, patch.constant(std::vector<int64_t>{1})});
@@ -187,16 +193,19 @@ bool attention(ir::Node& node, Patch& patch) {
   return true;
 }
 
-// The heads that `v` repeats: v = Reshape(Expand(x of [b, heads, 1, l, d], [b, heads, times, l, d]),
-// [b, heads * times, l, d]); gives x as [b, heads, l, d], or null.
+// The heads that `v` repeats: v = Reshape(Expand(x of [b, heads, 1, l, d], [b, heads, times, l,
+// d]), [b, heads * times, l, d]); gives x as [b, heads, l, d], or null.
 ir::Value* repeated(Patch& patch, const ir::Value* v) {
   const ir::Node* join = producer_any_users(v, "Reshape");
   const ir::Node* expand = join != nullptr ? producer_any_users(join->input(0), "Expand") : nullptr;
-  if (expand == nullptr || !expand->output()->type().has_rank() || !expand->input(0)->type().has_rank()) return nullptr;
+  if (expand == nullptr || !expand->output()->type().has_rank() ||
+      !expand->input(0)->type().has_rank())
+    return nullptr;
   const Shape& wide = *expand->output()->type().shape;
   const Shape& narrow = *expand->input(0)->type().shape;
   const Shape& joined = *v->type().shape;
-  if (wide.size() != 5 || narrow.size() != 5 || joined.size() != 4 || !(narrow[2] == Dim(1))) return nullptr;
+  if (wide.size() != 5 || narrow.size() != 5 || joined.size() != 4 || !(narrow[2] == Dim(1)))
+    return nullptr;
   for (size_t i : {0, 1, 3, 4})
     if (!(wide[i] == narrow[i])) return nullptr;
   if (!(joined == Shape{wide[0], wide[1] * wide[2], wide[3], wide[4]})) return nullptr;

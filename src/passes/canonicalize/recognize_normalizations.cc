@@ -65,8 +65,9 @@ Tensor unit_scale(const ir::Value* x, int64_t axis) {
   const Shape& shape = *x->type().shape;
   const auto dims = constant_dims(Shape(shape.begin() + axis, shape.end()));
   constexpr int64_t kMaxCount = 1 << 16;
-  const bool is_small = dims && std::all_of(dims->begin(), dims->end(), [](int64_t d) { return d <= kMaxCount; }) &&
-                        element_count(*dims) <= kMaxCount;
+  const bool is_small =
+      dims && std::all_of(dims->begin(), dims->end(), [](int64_t d) { return d <= kMaxCount; }) &&
+      element_count(*dims) <= kMaxCount;
   return ones(x->type().dtype, is_small ? *dims : Dims{1});
 }
 
@@ -76,16 +77,14 @@ Attributes norm_attributes(int64_t axis, const ir::Value* epsilon) {
   return {{"axis", axis}, {"epsilon", e}};
 }
 
-Pattern squared(Pattern x) {
-  return either({op("Mul", {x, x}), op("Pow", {x, number(2)})});
-}
+Pattern squared(Pattern x) { return either({op("Mul", {x, x}), op("Pow", {x, number(2)})}); }
 
 // Something divided by the root of (`variance` + epsilon).
 Pattern divided_by_root(const Pattern& x, const Pattern& variance) {
   const Pattern sum = commutative("Add", variance, ir::any().where(is_number).as(kEpsilon));
   const Pattern root = either({op("Sqrt", {sum}), op("Pow", {sum, number(0.5)})});
-  const Pattern inverse =
-      either({op("Reciprocal", {root}), op("Div", {number(1), root}), op("Pow", {sum, number(-0.5)})});
+  const Pattern inverse = either(
+      {op("Reciprocal", {root}), op("Div", {number(1), root}), op("Pow", {sum, number(-0.5)})});
   return either({op("Div", {x, root}), commutative("Mul", x, inverse)});
 }
 
@@ -130,22 +129,24 @@ ir::Value* trimmed(Patch& patch, ir::Value* v, const ir::Value* x, int64_t axis)
   if (rank <= most) return v;
   if (v->is_constant()) {
     const Dims& dims = v->constant().dims();
-    return patch.constant(v->constant().reshaped(Dims(dims.end() - static_cast<int64_t>(most), dims.end())));
+    return patch.constant(
+        v->constant().reshaped(Dims(dims.end() - static_cast<int64_t>(most), dims.end())));
   }
   std::vector<int64_t> axes;
   for (size_t i = 0; i < rank - most; ++i) axes.push_back(static_cast<int64_t>(i));
   return patch.add("Squeeze", {v, patch.constant(axes)});
 }
 
-// x * g + (bias - mean * g) = LayerNormalization(x, scale, bias), g = scale / Sqrt(variance + epsilon):
-// how TensorFlow's batch normalisation helper spells it
+// x * g + (bias - mean * g) = LayerNormalization(x, scale, bias), g = scale / Sqrt(variance +
+// epsilon): how TensorFlow's batch normalisation helper spells it
 bool layer_normalization_as_line(ir::Node& node, Patch& patch) {
   static const Pattern kPattern = [] {
     const Pattern mean = op("ReduceMean", {var(kX), ir::any()}).as(kMean);
     const Pattern centered = op("Sub", {var(kX), mean}).as(kCentered);
     const Pattern variance = op("ReduceMean", {squared(centered), ir::any()}).as(kVariance);
     const Pattern sum = commutative("Add", variance, ir::any().where(is_number).as(kEpsilon));
-    const Pattern gain = commutative("Mul", op("Reciprocal", {op("Sqrt", {sum})}), var(kScale)).as(kGain);
+    const Pattern gain =
+        commutative("Mul", op("Reciprocal", {op("Sqrt", {sum})}), var(kScale)).as(kGain);
     const Pattern shift = op("Sub", {var(kBias), commutative("Mul", mean, var(kGain))});
     return commutative("Add", commutative("Mul", var(kX), gain), shift);
   }();
@@ -154,7 +155,8 @@ bool layer_normalization_as_line(ir::Node& node, Patch& patch) {
   const int64_t axis = trailing_axis(*m[kMean]->producer());
   if (axis < 0 || trailing_axis(*m[kVariance]->producer()) != axis) return false;
   if (!same_shape(m[kX], node.output())) return false;
-  if (!stretches_over(m[kScale], m[kX], axis) || !stretches_over(m[kBias], m[kX], axis)) return false;
+  if (!stretches_over(m[kScale], m[kX], axis) || !stretches_over(m[kBias], m[kX], axis))
+    return false;
   patch.replace(node.output(), patch.add("LayerNormalization",
                                          {m[kX], trimmed(patch, m[kScale], m[kX], axis),
                                           trimmed(patch, m[kBias], m[kX], axis)},
@@ -164,14 +166,15 @@ bool layer_normalization_as_line(ir::Node& node, Patch& patch) {
 
 // x / Sqrt(ReduceMean(x^2) + epsilon) = RMSNormalization(x, 1), the mean over trailing axes
 bool rms_normalization(ir::Node& node, Patch& patch) {
-  static const Pattern kPattern = divided_by_root(
-      var(kX), op("ReduceMean", {squared(var(kX)), ir::any()}).as(kVariance));
+  static const Pattern kPattern =
+      divided_by_root(var(kX), op("ReduceMean", {squared(var(kX)), ir::any()}).as(kVariance));
   ir::Match m;
   if (!ir::match(kPattern, node, m) || !is_stashed(m[kX]) || !m.is_closed()) return false;
   const int64_t axis = trailing_axis(*m[kVariance]->producer());
   if (axis < 0 || !same_shape(m[kX], node.output())) return false;
-  patch.replace(node.output(), patch.add("RMSNormalization", {m[kX], patch.constant(unit_scale(m[kX], axis))},
-                                         norm_attributes(axis, m[kEpsilon])));
+  patch.replace(node.output(),
+                patch.add("RMSNormalization", {m[kX], patch.constant(unit_scale(m[kX], axis))},
+                          norm_attributes(axis, m[kEpsilon])));
   return true;
 }
 
@@ -200,10 +203,12 @@ AffineNorm affine_norm(const ir::Node& node, std::initializer_list<const char*> 
 // LayerNormalization(x, 1) * s = LayerNormalization(x, s), and RMSNormalization likewise
 bool norm_scale(ir::Node& node, Patch& patch) {
   const AffineNorm found = affine_norm(node, {"LayerNormalization", "RMSNormalization"});
-  if (found.norm == nullptr || found.norm->input(2) != nullptr || !is_splat(found.norm->input(1), 1)) return false;
+  if (found.norm == nullptr || found.norm->input(2) != nullptr ||
+      !is_splat(found.norm->input(1), 1))
+    return false;
   ir::Value* scale = trimmed(patch, found.other, found.norm->input(0), found.axis);
-  patch.replace(node.output(),
-                patch.add(found.norm->op(), {found.norm->input(0), scale}, found.norm->attributes()));
+  patch.replace(node.output(), patch.add(found.norm->op(), {found.norm->input(0), scale},
+                                         found.norm->attributes()));
   return true;
 }
 
@@ -234,20 +239,23 @@ Tensor spread(const Tensor& groups, int64_t channels) {
 bool group_normalization(ir::Node& node, Patch& patch) {
   ir::Node* norm = producer(node.input(0), "InstanceNormalization");
   ir::Node* split = norm != nullptr ? producer(norm->input(0), "Reshape") : nullptr;
-  if (split == nullptr || !norm->input(1)->is_constant() || !norm->input(2)->is_constant()) return false;
+  if (split == nullptr || !norm->input(1)->is_constant() || !norm->input(2)->is_constant())
+    return false;
   ir::Value* x = split->input(0);
-  if (!is_stashed(x) || !same_shape(x, node.output()) || !split->output()->type().has_rank()) return false;
+  if (!is_stashed(x) || !same_shape(x, node.output()) || !split->output()->type().has_rank())
+    return false;
   const Shape& whole = *x->type().shape;
   const Shape& parts = *split->output()->type().shape;
   if (whole.size() < 2 || parts.size() < 3 || !(whole[0] == parts[0])) return false;
   if (!whole[1].is_constant() || !parts[1].is_constant()) return false;
   const int64_t channels = whole[1].value(), groups = parts[1].value();
   if (groups < 1 || channels < 1 || channels % groups != 0) return false;
-  patch.replace(node.output(),
-                patch.add("GroupNormalization",
-                          {x, patch.constant(spread(norm->input(1)->constant(), channels)),
-                           patch.constant(spread(norm->input(2)->constant(), channels))},
-                          {{"num_groups", groups}, {"epsilon", norm->attributes().real("epsilon", 1e-5)}}));
+  patch.replace(
+      node.output(),
+      patch.add("GroupNormalization",
+                {x, patch.constant(spread(norm->input(1)->constant(), channels)),
+                 patch.constant(spread(norm->input(2)->constant(), channels))},
+                {{"num_groups", groups}, {"epsilon", norm->attributes().real("epsilon", 1e-5)}}));
   return true;
 }
 

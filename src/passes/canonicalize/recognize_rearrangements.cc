@@ -23,13 +23,14 @@ Blocks blocks_below(const ir::Node& node) {
   ir::Value* x = split->input(0);
   const Type& parts = split->output()->type();
   if (!x->type().has_rank() || !parts.has_rank() || x->type().shape->size() != 4 ||
-      parts.shape->size() != 6 || node.output()->type().shape->size() != 4 || !turn->attributes().has("perm"))
+      parts.shape->size() != 6 || node.output()->type().shape->size() != 4 ||
+      !turn->attributes().has("perm"))
     return {};
   return {x, &*parts.shape, turn->attributes().integers("perm")};
 }
 
-// Reshape(Transpose(Reshape(x, [n, c, b, b, h, w]), ..), [n, c, h b, w b]) = DepthToSpace(x, b), with
-// the blocks before the channels (DCR) or after them (CRD)
+// Reshape(Transpose(Reshape(x, [n, c, b, b, h, w]), ..), [n, c, h b, w b]) = DepthToSpace(x, b),
+// with the blocks before the channels (DCR) or after them (CRD)
 bool depth_to_space(ir::Node& node, Patch& patch) {
   const Blocks blocks = blocks_below(node);
   if (blocks.x == nullptr) return false;
@@ -39,7 +40,8 @@ bool depth_to_space(ir::Node& node, Patch& patch) {
   const Shape& parts = *blocks.parts;
   const Shape& out = *node.output()->type().shape;
   const Dim &block = parts[block_first ? 1 : 2], &channels = parts[block_first ? 3 : 1];
-  if (!block.is_constant() || block.value() < 1 || !(parts[block_first ? 2 : 3] == block)) return false;
+  if (!block.is_constant() || block.value() < 1 || !(parts[block_first ? 2 : 3] == block))
+    return false;
   if (!(parts[0] == in[0]) || !(parts[4] == in[2]) || !(parts[5] == in[3])) return false;
   if (!(channels * block * block == in[1])) return false;
   if (!(out == Shape{in[0], channels, in[2] * block, in[3] * block})) return false;
@@ -62,7 +64,8 @@ bool space_to_depth(ir::Node& node, Patch& patch) {
   if (!(parts[0] == in[0]) || !(parts[1] == in[1])) return false;
   if (!(parts[2] * block == in[2]) || !(parts[4] * block == in[3])) return false;
   if (!(out == Shape{in[0], in[1] * block * block, parts[2], parts[4]})) return false;
-  patch.replace(node.output(), patch.add("SpaceToDepth", {blocks.x}, {{"blocksize", block.value()}}));
+  patch.replace(node.output(),
+                patch.add("SpaceToDepth", {blocks.x}, {{"blocksize", block.value()}}));
   return true;
 }
 

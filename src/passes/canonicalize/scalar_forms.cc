@@ -33,7 +33,8 @@ void take_apart(ir::Value* v, bool is_top, int depth, Product& out) {
     out.nodes.push_back(node);
     out.factor = -out.factor;
     take_apart(node->input(0), false, depth - 1, out);
-  } else if (goes_on && node->op() == "Div" && splat_value(node->input(1), &number) && number != 0) {
+  } else if (goes_on && node->op() == "Div" && splat_value(node->input(1), &number) &&
+             number != 0) {
     out.nodes.push_back(node);
     out.factor /= number;
     take_apart(node->input(0), false, depth - 1, out);
@@ -70,7 +71,8 @@ class PolynomialReader {
     ir::Node* node = depth > 0 ? producer_in(v, graph_) : nullptr;
     if (node == nullptr) return std::nullopt;
     const auto out = read_node(*node, depth - 1);
-    if (out && std::find(nodes_.begin(), nodes_.end(), node) == nodes_.end()) nodes_.push_back(node);
+    if (out && std::find(nodes_.begin(), nodes_.end(), node) == nodes_.end())
+      nodes_.push_back(node);
     return out;
   }
 
@@ -104,8 +106,9 @@ void find_leaves(ir::Value* v, const ir::Graph* graph, int depth, std::vector<ir
   double number = 0;
   if (splat_value(v, &number) || leaves.size() > 1) return;
   const ir::Node* node = depth > 0 ? producer_in(v, graph) : nullptr;
-  const bool is_binary = node != nullptr && (node->op() == "Add" || node->op() == "Sub" || node->op() == "Mul" ||
-                                             (node->op() == "Div" && splat_value(node->input(1), &number)));
+  const bool is_binary =
+      node != nullptr && (node->op() == "Add" || node->op() == "Sub" || node->op() == "Mul" ||
+                          (node->op() == "Div" && splat_value(node->input(1), &number)));
   if (is_binary || (node != nullptr && node->op() == "Neg")) {
     for (ir::Value* in : node->inputs()) find_leaves(in, graph, depth - 1, leaves);
   } else if (std::find(leaves.begin(), leaves.end(), v) == leaves.end()) {
@@ -121,7 +124,8 @@ Product product_of(ir::Value* v) {
   return out;
 }
 
-std::optional<Polynomial> polynomial_in(ir::Value* v, const ir::Value* x, std::vector<ir::Node*>& nodes) {
+std::optional<Polynomial> polynomial_in(ir::Value* v, const ir::Value* x,
+                                        std::vector<ir::Node*>& nodes) {
   return PolynomialReader(x, v->graph(), nodes).read(v, kMaxDepth);
 }
 

@@ -27,9 +27,10 @@ using Polynomial = std::vector<double>;
 
 // `v` as a polynomial in the value `x`, spelled with Add, Sub, Mul, Neg, Pow by a whole number, Div
 // by a constant, and scalar constants; nodes are appended to `nodes`. Nothing if it is not one.
-std::optional<Polynomial> polynomial_in(ir::Value* v, const ir::Value* x, std::vector<ir::Node*>& nodes);
-// The only value that is not a scalar constant below `v`'s Add, Sub, Mul, Neg and Div by a constant;
-// null if there are several.
+std::optional<Polynomial> polynomial_in(ir::Value* v, const ir::Value* x,
+                                        std::vector<ir::Node*>& nodes);
+// The only value that is not a scalar constant below `v`'s Add, Sub, Mul, Neg and Div by a
+// constant; null if there are several.
 ir::Value* only_leaf(ir::Value* v);
 
 // Within the precision of `dtype` (constants of half precision are coarse).

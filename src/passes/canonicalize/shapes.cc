@@ -25,7 +25,8 @@ Sources find_sources(const ir::Graph& outermost) {
     if (!in->type().has_rank()) continue;
     const Shape& shape = *in->type().shape;
     for (size_t i = 0; i < shape.size(); ++i)
-      if (shape[i].is_symbol()) out.try_emplace(shape[i].symbol_name(), Source{in, static_cast<int>(i)});
+      if (shape[i].is_symbol())
+        out.try_emplace(shape[i].symbol_name(), Source{in, static_cast<int>(i)});
   }
   return out;
 }
@@ -41,7 +42,8 @@ bool is_bound(const Dim& d, const Sources& sources) {
 bool is_resolved(const ir::Value* v, const Sources& sources) {
   if (v == nullptr || !v->contents() || !v->type().is_static()) return false;
   if (v->type().dtype != DType::kI64 && v->type().dtype != DType::kI32) return false;
-  if (static_cast<int64_t>(v->contents()->size()) != product(*v->type().shape).value()) return false;
+  if (static_cast<int64_t>(v->contents()->size()) != product(*v->type().shape).value())
+    return false;
   return std::all_of(v->contents()->begin(), v->contents()->end(),
                      [&](const auto& item) { return item && is_bound(*item, sources); });
 }
@@ -56,10 +58,11 @@ class Resolver {
     for (const auto& node : g.nodes()) nodes.push_back(node.get());
     for (ir::Node* node : nodes) {
       // A node whose own result is resolved dies with its users.
-      const bool dies = !node->outputs().empty() &&
-                        std::all_of(node->outputs().begin(), node->outputs().end(), [&](ir::Value* out) {
-                          return out == nullptr || (is_resolved(out, sources_) && !out->is_graph_output());
-                        });
+      const bool dies =
+          !node->outputs().empty() &&
+          std::all_of(node->outputs().begin(), node->outputs().end(), [&](ir::Value* out) {
+            return out == nullptr || (is_resolved(out, sources_) && !out->is_graph_output());
+          });
       if (dies && node->op() != "planish.Dims") continue;
       for (size_t i = 0; i < node->inputs().size(); ++i)
         if (ir::Value* better = replacement(g, node, node->inputs()[i])) {
@@ -110,15 +113,15 @@ class Resolver {
       where.push_back(it - inputs.begin());
       where.push_back(source.axis);
     }
-    ir::Node* node = g.add_node(
-        "planish.Dims", inputs, 1,
-        {.name = v->producer()->name() + ".dims",
-         .attributes = {{"symbols", names},
-                        {"sources", where},
-                        {"dims", dims},
-                        {"scalar", static_cast<int64_t>(v->type().shape->empty())},
-                        {"dtype", static_cast<int64_t>(v->type().dtype)}},
-         .before = user});
+    ir::Node* node =
+        g.add_node("planish.Dims", inputs, 1,
+                   {.name = v->producer()->name() + ".dims",
+                    .attributes = {{"symbols", names},
+                                   {"sources", where},
+                                   {"dims", dims},
+                                   {"scalar", static_cast<int64_t>(v->type().shape->empty())},
+                                   {"dtype", static_cast<int64_t>(v->type().dtype)}},
+                    .before = user});
     infer_node(*node);
     return node->output();
   }
@@ -158,7 +161,8 @@ bool is_reshape_like(const std::string& op) {
   return op == "Reshape" || op == "Squeeze" || op == "Unsqueeze" || op == "Flatten";
 }
 
-// Reshape(x, shape) = Reshape(x, constant); Reshape(Reshape(x)) = Reshape(x); Reshape(x, shape of x) = x
+// Reshape(x, shape) = Reshape(x, constant); Reshape(Reshape(x)) = Reshape(x); Reshape(x, shape of
+// x) = x
 bool canonical_reshape(ir::Node& node, Patch& patch) {
   ir::Value* x = node.input(0);
   ir::Value* y = node.output();
@@ -180,9 +184,8 @@ bool canonical_reshape(ir::Node& node, Patch& patch) {
     if (v->producer() == nullptr || !is_reshape_like(v->producer()->op())) break;
   }
   if (base == nullptr) return false;
-  const bool allow_zero = std::any_of(out.begin(), out.end(), [](const Dim& d) {
-    return d.is_constant() && d.value() == 0;
-  });
+  const bool allow_zero = std::any_of(
+      out.begin(), out.end(), [](const Dim& d) { return d.is_constant() && d.value() == 0; });
   if (node.op() == "Reshape" && base == x && constant_integers(node.input(1)) == argument &&
       (node.attributes().integer("allowzero", 0) != 0) == allow_zero)
     return false;

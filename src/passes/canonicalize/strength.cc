@@ -24,15 +24,15 @@ bool is_never_negative(const ir::Value* v, int depth) {
   const ir::Node* node = v->producer();
   if (node == nullptr || depth == 0) return false;
   const std::string& op = node->op();
-  if (op == "Relu" || op == "Abs" || op == "Exp" || op == "Sqrt" || op == "Sigmoid" || op == "Softmax" ||
-      op == "ReduceSumSquare" || op == "ReduceL2" || op == "ReduceL1")
+  if (op == "Relu" || op == "Abs" || op == "Exp" || op == "Sqrt" || op == "Sigmoid" ||
+      op == "Softmax" || op == "ReduceSumSquare" || op == "ReduceL2" || op == "ReduceL1")
     return true;
   if (op == "Mul" && node->input(0) == node->input(1)) return true;
   if (op == "Add" || op == "Mul" || op == "Max" || op == "Min" || op == "Div")
     return std::all_of(node->inputs().begin(), node->inputs().end(),
                        [&](const ir::Value* in) { return is_never_negative(in, depth - 1); });
-  if (op == "ReduceMean" || op == "ReduceSum" || op == "ReduceMax" || op == "Reshape" || op == "Transpose" ||
-      op == "Cast" || op == "Clip")
+  if (op == "ReduceMean" || op == "ReduceSum" || op == "ReduceMax" || op == "Reshape" ||
+      op == "Transpose" || op == "Cast" || op == "Clip")
     return is_never_negative(node->input(0), depth - 1) &&
            (op != "Clip" || node->input(1) == nullptr || is_never_negative(node->input(1), 0)) &&
            (op != "Clip" || node->input(2) == nullptr || is_never_negative(node->input(2), 0));
@@ -64,7 +64,8 @@ bool simplify_pow(ir::Node& node, Patch& patch) {
 // x / c = x * (1 / c), within half a unit in the last place; not for c whose inverse is not normal
 bool divide_by_constant(ir::Node& node, Patch& patch) {
   ir::Value* c = node.input(1);
-  if (!is_real(node.input(0)) || c == nullptr || !c->is_constant() || c->type().dtype != DType::kF32)
+  if (!is_real(node.input(0)) || c == nullptr || !c->is_constant() ||
+      c->type().dtype != DType::kF32)
     return false;
   std::vector<float> values = load<float>(c->constant());
   for (float& v : values) {
@@ -92,8 +93,9 @@ bool global_pool(ir::Node& node, Patch& patch) {
   if (!x->type().has_rank() || x->type().shape->size() < 3) return false;
   std::vector<int64_t> axes(x->type().shape->size() - 2);
   std::iota(axes.begin(), axes.end(), 2);
-  patch.replace(node.output(), patch.add(node.op() == "GlobalAveragePool" ? "ReduceMean" : "ReduceMax",
-                                         {node.input(0), patch.constant(axes)}));
+  patch.replace(node.output(),
+                patch.add(node.op() == "GlobalAveragePool" ? "ReduceMean" : "ReduceMax",
+                          {node.input(0), patch.constant(axes)}));
   return true;
 }
 
@@ -116,7 +118,8 @@ bool canonical_axes(ir::Node& node, Patch& patch) {
   }
   Attributes attributes = node.attributes();
   attributes.erase("noop_with_empty_axes");
-  patch.replace(node.output(), patch.add(node.op(), {node.input(0), patch.constant(axes)}, attributes));
+  patch.replace(node.output(),
+                patch.add(node.op(), {node.input(0), patch.constant(axes)}, attributes));
   return true;
 }
 

@@ -10,7 +10,8 @@ namespace {
 
 // A constant that, broadcast over a result of `rank` dims, is one number for each of the `channels`
 // along `axis`: those numbers.
-std::optional<std::vector<double>> per_channel(const ir::Value* v, size_t rank, size_t axis, int64_t channels) {
+std::optional<std::vector<double>> per_channel(const ir::Value* v, size_t rank, size_t axis,
+                                               int64_t channels) {
   if (v == nullptr || !v->is_constant() || !is_float(v->type().dtype)) return std::nullopt;
   const Dims& dims = v->constant().dims();
   if (dims.size() > rank) return std::nullopt;
@@ -26,8 +27,8 @@ std::optional<std::vector<double>> per_channel(const ir::Value* v, size_t rank, 
 // A product with constant weights, whose result is scaled or shifted by channel.
 struct Linear {
   ir::Node* node;
-  size_t rank;         // of the result
-  size_t axis;         // of its channels
+  size_t rank;  // of the result
+  size_t axis;  // of its channels
   int64_t channels;
   size_t weight_axis;  // of the output channels
 };
@@ -37,12 +38,14 @@ std::optional<Linear> linear(const ir::Value* v) {
     ir::Node* node = producer(v, op);
     if (node == nullptr) continue;
     const ir::Value* w = node->input(1);
-    if (!w->is_constant() || !is_float(w->type().dtype) || !v->type().has_rank()) return std::nullopt;
+    if (!w->is_constant() || !is_float(w->type().dtype) || !v->type().has_rank())
+      return std::nullopt;
     if (!node->input(0)->type().has_rank()) return std::nullopt;
     const Dims& dims = w->constant().dims();
     const size_t rank = v->type().shape->size();
     if (op == std::string_view("MatMul")) {
-      if (dims.size() != 2 || rank < 1 || node->input(0)->type().shape->size() < 2) return std::nullopt;
+      if (dims.size() != 2 || rank < 1 || node->input(0)->type().shape->size() < 2)
+        return std::nullopt;
       return Linear{node, rank, rank - 1, dims[1], 1};
     }
     if (node->input(2) != nullptr && !node->input(2)->is_constant()) return std::nullopt;
@@ -60,7 +63,8 @@ bool may_change(const ir::Value* w) {
 }
 
 // One factor for each run of `inner` elements, taken in turn.
-void scale_runs(const float* in, float* out, int64_t count, int64_t inner, const std::vector<double>& factors) {
+void scale_runs(const float* in, float* out, int64_t count, int64_t inner,
+                const std::vector<double>& factors) {
   size_t channel = 0;
   for (int64_t i = 0; i < count; i += inner) {
     const double factor = factors[channel];
@@ -91,7 +95,8 @@ std::vector<double> bias_of(const Linear& l) {
   return std::vector<double>(static_cast<size_t>(l.channels), 0.0);
 }
 
-ir::Value* rebuilt(Patch& patch, const Linear& l, ir::Value* weights, const std::vector<double>* bias) {
+ir::Value* rebuilt(Patch& patch, const Linear& l, ir::Value* weights,
+                   const std::vector<double>* bias) {
   std::vector<ir::Value*> inputs = {l.node->input(0), weights};
   if (bias != nullptr) {
     Tensor b(weights->type().dtype, {l.channels});
@@ -142,7 +147,8 @@ bool fold_factor_past_term(ir::Node& node, Patch& patch) {
     const ir::Node* add = producer(node.input(i), "Add");
     if (add == nullptr) continue;
     const auto found = product_and_numbers(*add);
-    if (!found || found->first.node->op() != "MatMul" || !may_change(found->first.node->input(1))) continue;
+    if (!found || found->first.node->op() != "MatMul" || !may_change(found->first.node->input(1)))
+      continue;
     const Linear& l = found->first;
     const auto s = per_channel(node.input(1 - i), l.rank, l.axis, l.channels);
     if (!s || !same_shape(node.output(), add->output())) continue;
@@ -163,7 +169,8 @@ bool fold_factor_past_term(ir::Node& node, Patch& patch) {
 bool fold_factor_before(ir::Node& node, Patch& patch) {
   const ir::Node* mul = producer(node.input(0), "Mul");
   const ir::Value* w = node.input(1);
-  if (mul == nullptr || !w->is_constant() || !is_float(w->type().dtype) || !may_change(w)) return false;
+  if (mul == nullptr || !w->is_constant() || !is_float(w->type().dtype) || !may_change(w))
+    return false;
   const ir::Value* x = mul->input(0);
   if (!x->type().has_rank() || !same_shape(x, mul->output())) return false;
   const size_t rank = x->type().shape->size();
@@ -191,17 +198,20 @@ bool fold_factor_before(ir::Node& node, Patch& patch) {
   return true;
 }
 
-// An InstanceNormalization or GroupNormalization with constant scale and bias of each channel, and a
-// constant for each channel: operands of a commutative node.
+// An InstanceNormalization or GroupNormalization with constant scale and bias of each channel, and
+// a constant for each channel: operands of a commutative node.
 std::optional<std::pair<ir::Node*, std::vector<double>>> norm_and_numbers(const ir::Node& node) {
   for (int i = 0; i < 2; ++i)
     for (const char* op : {"InstanceNormalization", "GroupNormalization"}) {
       ir::Node* norm = producer(node.input(i), op);
-      if (norm == nullptr || !norm->input(1)->is_constant() || !norm->input(2)->is_constant()) continue;
-      if (!same_shape(node.output(), norm->output()) || !norm->output()->type().has_rank()) continue;
+      if (norm == nullptr || !norm->input(1)->is_constant() || !norm->input(2)->is_constant())
+        continue;
+      if (!same_shape(node.output(), norm->output()) || !norm->output()->type().has_rank())
+        continue;
       const size_t rank = norm->output()->type().shape->size();
       if (rank < 2) continue;
-      if (auto numbers = per_channel(node.input(1 - i), rank, 1, norm->input(1)->constant().count()))
+      if (auto numbers =
+              per_channel(node.input(1 - i), rank, 1, norm->input(1)->constant().count()))
         return std::make_pair(norm, std::move(*numbers));
     }
   return std::nullopt;
@@ -213,9 +223,10 @@ bool rebuild_norm(ir::Node& node, Patch& patch, ir::Node* norm, const std::vecto
   Tensor b(norm->input(2)->type().dtype, norm->input(2)->constant().dims());
   store(s, scale);
   store(b, bias);
-  patch.replace(node.output(),
-                patch.add(norm->op(), {norm->input(0), patch.constant(std::move(s)), patch.constant(std::move(b))},
-                          norm->attributes()));
+  patch.replace(node.output(), patch.add(norm->op(),
+                                         {norm->input(0), patch.constant(std::move(s)),
+                                          patch.constant(std::move(b))},
+                                         norm->attributes()));
   return true;
 }
 
@@ -238,7 +249,8 @@ bool fold_term_into_norm(ir::Node& node, Patch& patch) {
   if (!found) return false;
   auto bias = load<double>(found->first->input(2)->constant());
   for (size_t i = 0; i < bias.size(); ++i) bias[i] += found->second[i];
-  return rebuild_norm(node, patch, found->first, load<double>(found->first->input(1)->constant()), bias);
+  return rebuild_norm(node, patch, found->first, load<double>(found->first->input(1)->constant()),
+                      bias);
 }
 
 // Conv(Pad(x, zeros)) = Conv(x) with those pads

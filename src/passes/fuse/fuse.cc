@@ -68,7 +68,9 @@ class Fuser {
       if (use.node == nullptr || use.graph != &graph_) return nullptr;
       const auto it = owner_.find(use.node);
       // What feeds the root is computed before it, not in its tail.
-      if (it == owner_.end() || use.node == it->second->root || (group != nullptr && it->second != group)) return nullptr;
+      if (it == owner_.end() || use.node == it->second->root ||
+          (group != nullptr && it->second != group))
+        return nullptr;
       group = it->second;
     }
     if (group == nullptr || !v->type().has_rank()) return nullptr;
@@ -82,15 +84,15 @@ class Fuser {
     inside.insert(extra);
     for (const ir::Node* node : inside)
       for (const ir::Value* in : node->inputs())
-        if (in != nullptr && !goes_inside(in) && inside.count(in->producer()) == 0) inputs.insert(in);
+        if (in != nullptr && !goes_inside(in) && inside.count(in->producer()) == 0)
+          inputs.insert(in);
     return static_cast<int>(inputs.size());
   }
 
   void build(const Group& group) {
     std::vector<ir::Node*> nodes(group.members.rbegin(), group.members.rend());
-    std::sort(nodes.begin(), nodes.end(), [this](const ir::Node* a, const ir::Node* b) {
-      return position(a) < position(b);
-    });
+    std::sort(nodes.begin(), nodes.end(),
+              [this](const ir::Node* a, const ir::Node* b) { return position(a) < position(b); });
     const std::set<const ir::Node*> inside(nodes.begin(), nodes.end());
     std::vector<ir::Value*> inputs;
     for (ir::Node* node : nodes)
@@ -106,14 +108,16 @@ class Fuser {
     for (ir::Node* node : nodes) {
       std::vector<ir::Value*> arguments;
       for (ir::Value* in : node->inputs()) {
-        if (in != nullptr && image.count(in) == 0) image[in] = body->add_constant(in->name(), in->constant());
+        if (in != nullptr && image.count(in) == 0)
+          image[in] = body->add_constant(in->name(), in->constant());
         arguments.push_back(in != nullptr ? image[in] : nullptr);
       }
       ir::Node* copy = body->add_node(node->op(), arguments, 1,
                                       {.name = node->name(), .attributes = node->attributes()});
       copy->output()->set_type(node->output()->type());
       image[node->output()] = copy->output();
-      fused->add_origins(node->origins().empty() ? std::vector<std::string>{node->name()} : node->origins());
+      fused->add_origins(node->origins().empty() ? std::vector<std::string>{node->name()}
+                                                 : node->origins());
     }
     body->add_output(image[group.sink->output()], "y");
     fused->output()->set_type(group.sink->output()->type());

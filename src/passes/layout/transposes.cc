@@ -29,7 +29,8 @@ Perm permutation_of(const ir::Value* v) {
 
 Perm inverse(const Perm& perm) {
   Perm out(perm.size());
-  for (size_t i = 0; i < perm.size(); ++i) out[static_cast<size_t>(perm[i])] = static_cast<int64_t>(i);
+  for (size_t i = 0; i < perm.size(); ++i)
+    out[static_cast<size_t>(perm[i])] = static_cast<int64_t>(i);
   return out;
 }
 
@@ -43,7 +44,8 @@ ir::Value* transpose(Patch& patch, ir::Value* x, const Perm& perm) {
 // The input of the transpose that makes `v`.
 ir::Value* below(const ir::Value* v) { return v->producer()->input(0); }
 
-// --- merging --------------------------------------------------------------------------------------
+// --- merging
+// --------------------------------------------------------------------------------------
 
 // Transpose(Transpose(x, p), q) = Transpose(x, p . q)
 bool merge_two(ir::Node& node, Patch& patch) {
@@ -86,7 +88,8 @@ bool transpose_is_reshape(ir::Node& node, Patch& patch) {
   return true;
 }
 
-// --- sinking --------------------------------------------------------------------------------------
+// --- sinking
+// --------------------------------------------------------------------------------------
 
 // An input of a pointwise node, of the result's rank `rank` or less, as it must be when the result
 // is computed before the transpose `perm`; null if that costs more than it saves.
@@ -96,7 +99,8 @@ ir::Value* unpermuted(Patch& patch, ir::Value* v, const Perm& perm, const Shape&
   if (!v->type().has_rank()) return nullptr;
   const Shape& shape = *v->type().shape;
   if (shape.size() > perm.size()) return nullptr;
-  const bool all_ones = std::all_of(shape.begin(), shape.end(), [](const Dim& d) { return d == Dim(1); });
+  const bool all_ones =
+      std::all_of(shape.begin(), shape.end(), [](const Dim& d) { return d == Dim(1); });
   if (all_ones) return v;
   // A whole tensor in the other layout: one transpose less here would be one more there.
   if (!v->is_constant() && shape == result) return nullptr;
@@ -111,15 +115,15 @@ ir::Value* unpermuted(Patch& patch, ir::Value* v, const Perm& perm, const Shape&
     if (shape.size() != perm.size()) return nullptr;
     return transpose(patch, v, inverse(perm));
   }
-  ir::Value* full = shape.size() == perm.size()
-                        ? v
-                        : patch.add("Reshape", {v, patch.constant(padded)});
+  ir::Value* full =
+      shape.size() == perm.size() ? v : patch.add("Reshape", {v, patch.constant(padded)});
   return transpose(patch, full, inverse(perm));
 }
 
 // f(Transpose(x), y) = Transpose(f(x, Transpose'(y)))
 bool sink_through_pointwise(ir::Node& node, Patch& patch) {
-  if (!get_op(node.op()).is_pointwise || node.output() == nullptr || !node.output()->type().has_rank())
+  if (!get_op(node.op()).is_pointwise || node.output() == nullptr ||
+      !node.output()->type().has_rank())
     return false;
   const Shape& result = *node.output()->type().shape;
   Perm perm;
@@ -177,7 +181,8 @@ bool sink_through_axis(ir::Node& node, Patch& patch) {
   const auto count = static_cast<int>(node.outputs().size());
   ir::Node* made = patch.add_node(node.op(), inputs, count, attributes);
   for (int i = 0; i < count; ++i)
-    if (node.output(i) != nullptr) patch.replace(node.output(i), transpose(patch, made->output(i), perm));
+    if (node.output(i) != nullptr)
+      patch.replace(node.output(i), transpose(patch, made->output(i), perm));
   return true;
 }
 
@@ -198,7 +203,8 @@ bool sink_through_reduce(ir::Node& node, Patch& patch) {
     reduced[static_cast<size_t>(perm[static_cast<size_t>(axis)])] = true;
   }
   std::sort(moved.begin(), moved.end());
-  ir::Value* y = patch.add(node.op(), {below(node.input(0)), patch.constant(moved)}, node.attributes());
+  ir::Value* y =
+      patch.add(node.op(), {below(node.input(0)), patch.constant(moved)}, node.attributes());
   Perm left = perm;
   if (node.attributes().integer("keepdims", 1) == 0) {
     std::vector<int64_t> rank_of(perm.size(), 0);  // position of a kept input axis among the kept
@@ -227,7 +233,8 @@ bool sink_through_slice(ir::Node& node, Patch& patch) {
   std::vector<ir::Value*> inputs = node.inputs();
   inputs[0] = below(inputs[0]);
   inputs[3] = patch.constant(moved);
-  patch.replace(node.output(), transpose(patch, patch.add("Slice", inputs, node.attributes()), perm));
+  patch.replace(node.output(),
+                transpose(patch, patch.add("Slice", inputs, node.attributes()), perm));
   return true;
 }
 
@@ -236,7 +243,8 @@ bool sink_through_slice(ir::Node& node, Patch& patch) {
 bool sink_through_pad(ir::Node& node, Patch& patch) {
   const Perm perm = permutation_of(node.input(0));
   const auto pads = constant_integers(node.input(1));
-  if (perm.empty() || !pads || node.input(3) != nullptr || pads->size() != 2 * perm.size()) return false;
+  if (perm.empty() || !pads || node.input(3) != nullptr || pads->size() != 2 * perm.size())
+    return false;
   std::vector<int64_t> moved(pads->size());
   for (size_t i = 0; i < perm.size(); ++i) {
     const auto axis = static_cast<size_t>(perm[i]);
@@ -253,7 +261,8 @@ bool sink_through_pad(ir::Node& node, Patch& patch) {
 bool sink_through_resize(ir::Node& node, Patch& patch) {
   const Perm perm = permutation_of(node.input(0));
   if (perm.empty() || node.attributes().has("axes")) return false;
-  if (node.attributes().text("coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize")
+  if (node.attributes().text("coordinate_transformation_mode", "half_pixel") ==
+      "tf_crop_and_resize")
     return false;
   std::vector<ir::Value*> inputs = node.inputs();
   inputs[0] = below(inputs[0]);
@@ -265,7 +274,8 @@ bool sink_through_resize(ir::Node& node, Patch& patch) {
       inputs[k] = nullptr;
       continue;
     }
-    if (!inputs[k]->is_constant() || inputs[k]->constant().count() != static_cast<int64_t>(perm.size()))
+    if (!inputs[k]->is_constant() ||
+        inputs[k]->constant().count() != static_cast<int64_t>(perm.size()))
       return false;
     const Tensor& numbers = inputs[k]->constant();
     const std::vector<double> old = load<double>(numbers);
@@ -278,7 +288,8 @@ bool sink_through_resize(ir::Node& node, Patch& patch) {
   }
   if (!found) return false;
   while (!inputs.empty() && inputs.back() == nullptr) inputs.pop_back();
-  patch.replace(node.output(), transpose(patch, patch.add("Resize", inputs, node.attributes()), perm));
+  patch.replace(node.output(),
+                transpose(patch, patch.add("Resize", inputs, node.attributes()), perm));
   return true;
 }
 
@@ -308,7 +319,8 @@ bool channels_last(ir::Node& node, Patch& patch) {
   const ir::Value* x = node.input(0);
   if (x == nullptr || !x->type().has_rank() || x->type().dtype != DType::kF32) return false;
   const size_t rank = x->type().shape->size();
-  if (rank < 3 || node.output(0) == nullptr || (node.outputs().size() > 1 && node.output(1) != nullptr))
+  if (rank < 3 || node.output(0) == nullptr ||
+      (node.outputs().size() > 1 && node.output(1) != nullptr))
     return false;
   Perm to_first(rank);
   std::iota(to_first.begin(), to_first.end(), -1);

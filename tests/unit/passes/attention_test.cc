@@ -27,41 +27,63 @@ std::string net(const std::string& body) {
     %q = Transpose(%q0) {perm=[0, 2, 1, 3]}
     %kt = Transpose(%k0) {perm=[0, 2, 3, 1]}
     %v = Transpose(%v0) {perm=[0, 2, 1, 3]}
-)", body, "\n output %y as \"y\"\n}");
+)",
+                body, "\n output %y as \"y\"\n}");
 }
-std::string attention(const std::string& mask, const std::string& scale, const std::string& before = "") {
-  return net(concat("%k = Transpose(%kt) {perm=[0, 1, 3, 2]} ", before, " %y = Attention(%q, %k, %v", mask,
-                    ") {scale=", scale, "}"));
+std::string attention(const std::string& mask, const std::string& scale,
+                      const std::string& before = "") {
+  return net(concat("%k = Transpose(%kt) {perm=[0, 1, 3, 2]} ", before,
+                    " %y = Attention(%q, %k, %v", mask, ") {scale=", scale, "}"));
 }
 
 TEST(Attention, Spellings) {
   check_pass(
       recognize_attention,
-      {{"bare", net("%s = MatMul(%q, %kt) %p = Softmax(%s) {axis=3} %y = MatMul(%p, %v)"), attention("", "1.0")},
-       {"scaled scores", net("%s = MatMul(%q, %kt) %t = Mul(%s, %c) %p = Softmax(%t) %y = MatMul(%p, %v)"),
+      {{"bare", net("%s = MatMul(%q, %kt) %p = Softmax(%s) {axis=3} %y = MatMul(%p, %v)"),
+        attention("", "1.0")},
+       {"scaled scores",
+        net("%s = MatMul(%q, %kt) %t = Mul(%s, %c) %p = Softmax(%t) %y = MatMul(%p, %v)"),
         attention("", "0.5")},
-       {"divided scores", net("%s = MatMul(%q, %kt) %t = Div(%s, %two) %p = Softmax(%t) %y = MatMul(%p, %v)"),
+       {"divided scores",
+        net("%s = MatMul(%q, %kt) %t = Div(%s, %two) %p = Softmax(%t) %y = MatMul(%p, %v)"),
         attention("", "0.5")},
-       {"scaled queries", net("%qs = Mul(%c, %q) %s = MatMul(%qs, %kt) %p = Softmax(%s) %y = MatMul(%p, %v)"),
+       {"scaled queries",
+        net("%qs = Mul(%c, %q) %s = MatMul(%qs, %kt) %p = Softmax(%s) %y = MatMul(%p, %v)"),
         attention("", "0.5")},
-       {"both scaled", net("%qs = Mul(%q, %root) %ks = Mul(%kt, %root) %s = MatMul(%qs, %ks) %p = Softmax(%s)"
-                           " %y = MatMul(%p, %v)"), attention("", "0.49999998")},
-       {"added mask", net("%s = MatMul(%q, %kt) %t = Mul(%s, %c) %a = Add(%mask, %t) %p = Softmax(%a)"
-                          " %y = MatMul(%p, %v)"), attention(", %mask", "0.5")},
-       {"Where", net("%s = MatMul(%q, %kt) %a = Where(%allowed, %s, %never) %p = Softmax(%a) %y = MatMul(%p, %v)"),
-        attention(", %w", "1.0", "%w = Where(%allowed, %zero, %never)"), 1e-5, {}, false},
-       {"two masks", net("%s = MatMul(%q, %kt) %a = Add(%s, %mask) %w = Where(%allowed, %a, %never)"
-                         " %g = Softmax(%w) %y = MatMul(%g, %v)"),
-        attention(", %sum", "1.0", "%w = Where(%allowed, %zero, %never) %sum = Add(%mask, %w)"), 1e-5, {}, false},
-       {"guarded", net("%s = MatMul(%q, %kt) %a = Add(%s, %mask) %p = Softmax(%a) %n = IsNaN(%p)"
-                       " %g = Where(%n, %zero, %p) %y = MatMul(%g, %v)"), attention(", %mask", "1.0")}});
+       {"both scaled",
+        net("%qs = Mul(%q, %root) %ks = Mul(%kt, %root) %s = MatMul(%qs, %ks) %p = Softmax(%s)"
+            " %y = MatMul(%p, %v)"),
+        attention("", "0.49999998")},
+       {"added mask",
+        net("%s = MatMul(%q, %kt) %t = Mul(%s, %c) %a = Add(%mask, %t) %p = Softmax(%a)"
+            " %y = MatMul(%p, %v)"),
+        attention(", %mask", "0.5")},
+       {"Where",
+        net("%s = MatMul(%q, %kt) %a = Where(%allowed, %s, %never) %p = Softmax(%a) %y = "
+            "MatMul(%p, %v)"),
+        attention(", %w", "1.0", "%w = Where(%allowed, %zero, %never)"),
+        1e-5,
+        {},
+        false},
+       {"two masks",
+        net("%s = MatMul(%q, %kt) %a = Add(%s, %mask) %w = Where(%allowed, %a, %never)"
+            " %g = Softmax(%w) %y = MatMul(%g, %v)"),
+        attention(", %sum", "1.0", "%w = Where(%allowed, %zero, %never) %sum = Add(%mask, %w)"),
+        1e-5,
+        {},
+        false},
+       {"guarded",
+        net("%s = MatMul(%q, %kt) %a = Add(%s, %mask) %p = Softmax(%a) %n = IsNaN(%p)"
+            " %g = Where(%n, %zero, %p) %y = MatMul(%g, %v)"),
+        attention(", %mask", "1.0")}});
 }
 
 TEST(Attention, Rank3) {
   check_pass(recognize_attention, {{"one head", R"(graph {
     input %q : float32[b, l, 4] input %k : float32[b, m, 4] input %v : float32[b, m, 5] input %mask : float32[b, l, m]
     %kt = Transpose(%k) {perm=[0, 2, 1]} %s = MatMul(%q, %kt) %a = Add(%s, %mask) %p = Softmax(%a)
-    %y = MatMul(%p, %v) output %y as "y" })", R"(graph {
+    %y = MatMul(%p, %v) output %y as "y" })",
+                                    R"(graph {
     input %q : float32[b, l, 4] input %k : float32[b, m, 4] input %v : float32[b, m, 5] input %mask : float32[b, l, m]
     const %one = int64[1] {1} %kt = Transpose(%k) {perm=[0, 2, 1]} %kb = Transpose(%kt) {perm=[0, 2, 1]}
     %q4 = Unsqueeze(%q, %one) %k4 = Unsqueeze(%kb, %one) %v4 = Unsqueeze(%v, %one) %m4 = Unsqueeze(%mask, %one)
@@ -72,9 +94,11 @@ TEST(Attention, SharedHeads) {
   const std::string head = R"(graph { input %q : float32[b, 4, l, 3] input %k : float32[b, 2, m, 3]
       input %v : float32[b, 2, m, 3] const %a = int64[1] {2} const %s = int64[5] {1, 1, 2, 1, 1}
       const %j = int64[4] {0, 4, -1, 3} )";
-  check_pass(recognize_attention, {{"repeated", head + R"(%ku = Unsqueeze(%k, %a) %ke = Expand(%ku, %s)
+  check_pass(recognize_attention,
+             {{"repeated", head + R"(%ku = Unsqueeze(%k, %a) %ke = Expand(%ku, %s)
       %kr = Reshape(%ke, %j) %vu = Unsqueeze(%v, %a) %ve = Expand(%vu, %s) %vr = Reshape(%ve, %j)
-      %y = Attention(%q, %kr, %vr) {scale=0.5} output %y as "y" })", head + R"(%ku = Unsqueeze(%k, %a)
+      %y = Attention(%q, %kr, %vr) {scale=0.5} output %y as "y" })",
+               head + R"(%ku = Unsqueeze(%k, %a)
       %ks = Squeeze(%ku, %a) %vu = Unsqueeze(%v, %a) %vs = Squeeze(%vu, %a)
       %y = Attention(%q, %ks, %vs) {scale=0.5} output %y as "y" })"}});
   check_pass(recognize_attention, {{"values of their own", R"(graph { input %q : float32[b, 4, l, 3]
@@ -87,15 +111,21 @@ TEST(Attention, Refusals) {
   check_pass(
       recognize_attention,
       {{"another axis", net("%s = MatMul(%q, %kt) %p = Softmax(%s) {axis=2} %y = MatMul(%p, %v)")},
-       {"scores used elsewhere", net("%s = MatMul(%q, %kt) %p = Softmax(%s) %y = MatMul(%p, %v) output %s as \"s\"")},
-       {"weights used elsewhere", net("%s = MatMul(%q, %kt) %p = Softmax(%s) %y = MatMul(%p, %v) output %p as \"p\"")},
-       {"mask below the factor", net("%s = MatMul(%q, %kt) %a = Add(%s, %mask) %t = Mul(%a, %c) %p = Softmax(%t)"
-                                     " %y = MatMul(%p, %v)")},
-       {"a fill that leaves something", net("%s = MatMul(%q, %kt) %a = Where(%allowed, %s, %low) %p = Softmax(%a)"
-                                            " %y = MatMul(%p, %v)")},
-       {"a mask of one column", net("input %column : float32[b, 1, l, 1] %s = MatMul(%q, %kt) %a = Add(%s, %column)"
-                                    " %p = Softmax(%a) %y = MatMul(%p, %v)")},
-       {"keys lie otherwise", R"(graph { input %q : float32[b, 2, l, 4] input %k : float32[b, 2, 4, m]
+       {"scores used elsewhere",
+        net("%s = MatMul(%q, %kt) %p = Softmax(%s) %y = MatMul(%p, %v) output %s as \"s\"")},
+       {"weights used elsewhere",
+        net("%s = MatMul(%q, %kt) %p = Softmax(%s) %y = MatMul(%p, %v) output %p as \"p\"")},
+       {"mask below the factor",
+        net("%s = MatMul(%q, %kt) %a = Add(%s, %mask) %t = Mul(%a, %c) %p = Softmax(%t)"
+            " %y = MatMul(%p, %v)")},
+       {"a fill that leaves something",
+        net("%s = MatMul(%q, %kt) %a = Where(%allowed, %s, %low) %p = Softmax(%a)"
+            " %y = MatMul(%p, %v)")},
+       {"a mask of one column",
+        net("input %column : float32[b, 1, l, 1] %s = MatMul(%q, %kt) %a = Add(%s, %column)"
+            " %p = Softmax(%a) %y = MatMul(%p, %v)")},
+       {"keys lie otherwise",
+        R"(graph { input %q : float32[b, 2, l, 4] input %k : float32[b, 2, 4, m]
          input %v : float32[b, 2, m, 4] %s = MatMul(%q, %k) %p = Softmax(%s) %y = MatMul(%p, %v) output %y as "y" })"},
        {"shared heads", R"(graph { input %q : float32[b, 2, l, 4] input %k : float32[b, 1, m, 4]
          input %v : float32[b, 1, m, 4] %kt = Transpose(%k) {perm=[0, 1, 3, 2]} %s = MatMul(%q, %kt) %p = Softmax(%s)

@@ -73,7 +73,8 @@ class Comparer {
     const auto twin = twins_.find(a);
     if (twin != twins_.end())
       return twin->second == b ? "" : concat("%", a->name(), " is another value than %", b->name());
-    if (a->kind() != b->kind()) return concat("%", a->name(), " and %", b->name(), " differ in kind");
+    if (a->kind() != b->kind())
+      return concat("%", a->name(), " and %", b->name(), " differ in kind");
     twins_[a] = b;
     if (a->is_constant()) return tensor_difference(a->constant(), b->constant());
     if (a->producer() == nullptr) return concat("%", a->name(), " and %", b->name(), " are inputs");
@@ -103,7 +104,8 @@ class Comparer {
 void expect_types_hold(const std::vector<Type>& before, const ir::Graph& after) {
   for (size_t i = 0; i < before.size(); ++i) {
     const Type& now = after.outputs()[i]->type();
-    EXPECT_NO_THROW(merge(before[i], now, "output")) << before[i].to_string() << " " << now.to_string();
+    EXPECT_NO_THROW(merge(before[i], now, "output"))
+        << before[i].to_string() << " " << now.to_string();
     if (before[i].is_static()) {
       EXPECT_EQ(before[i].to_string(), now.to_string());
     }
@@ -129,7 +131,8 @@ void check_one(PassFunction pass, const PassCase& test) {
   EXPECT_EQ(changed, fires) << ir::print(*graph);
   const auto expected = ir::parse(fires ? test.after : test.before);
   passes::infer_types(*expected, passes::Known::kIgnore);
-  EXPECT_EQ(difference(*graph, *expected), "") << ir::print(*graph) << "expected\n" << ir::print(*expected);
+  EXPECT_EQ(difference(*graph, *expected), "") << ir::print(*graph) << "expected\n"
+                                               << ir::print(*expected);
   expect_types_hold(types, *graph);
   if (changed) {
     EXPECT_FALSE(pass(*graph, context)) << "fires again\n" << ir::print(*graph);
@@ -168,14 +171,16 @@ std::vector<Datum> random_inputs(const ir::Graph& graph, const Bindings& binding
   std::vector<Datum> out;
   for (const ir::Value* in : graph.inputs()) {
     const Type& type = in->type();
-    if (!type.has_rank()) throw Error(ErrorCode::kInvalidArgument, concat("input ", in->name(), " has no rank"));
+    if (!type.has_rank())
+      throw Error(ErrorCode::kInvalidArgument, concat("input ", in->name(), " has no rank"));
     Dims dims;
     for (const Dim& d : *type.shape) dims.push_back(d.evaluate(lookup).value());
     Tensor t(type.dtype, dims);
     std::vector<double> values(static_cast<size_t>(t.count()));
     for (double& v : values)
-      v = is_float(type.dtype) ? normal(random)
-                               : static_cast<double>(random() % (type.dtype == DType::kBool ? 2 : 5));
+      v = is_float(type.dtype)
+              ? normal(random)
+              : static_cast<double>(random() % (type.dtype == DType::kBool ? 2 : 5));
     store(t, values);
     out.emplace_back(std::move(t));
   }
@@ -188,7 +193,8 @@ void expect_same_results(const ir::Graph& a, const ir::Graph& b, const Bindings&
   try {
     const auto inputs = random_inputs(b, bindings, 1234);
     RunBudget budget;
-    const auto actual = ref::interpret(a, inputs, budget), expected = ref::interpret(b, inputs, budget);
+    const auto actual = ref::interpret(a, inputs, budget),
+               expected = ref::interpret(b, inputs, budget);
     ASSERT_EQ(actual.size(), expected.size());
     for (size_t i = 0; i < actual.size(); ++i)
       expect_equal(actual[i], expected[i], tolerance, concat("output ", i));

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "passes/layout/transposes.h"
+
 #include <gtest/gtest.h>
 
-#include "passes/layout/transposes.h"
 #include "support/pass_case.h"
 
 namespace planish::test {
@@ -11,8 +12,10 @@ using passes::merge_transposes;
 using passes::sink_transposes;
 
 std::string net(const std::string& body) {
-  return "graph { input %x : float32[n, h, w, 3] input %z : float32[n, 3, h, w] const %c = float32[3, 1, 1] {1.0, 2.0, 3.0} "
-         "const %half = float32[] {0.5} const %i1 = int64[1] {1} const %i2 = int64[1] {2} const %i12 = int64[2] {1, 2} "
+  return "graph { input %x : float32[n, h, w, 3] input %z : float32[n, 3, h, w] const %c = "
+         "float32[3, 1, 1] {1.0, 2.0, 3.0} "
+         "const %half = float32[] {0.5} const %i1 = int64[1] {1} const %i2 = int64[1] {2} const "
+         "%i12 = int64[2] {1, 2} "
          "const %i23 = int64[2] {2, 3} const %im1 = int64[1] {-1} " +
          body + " output %y as \"y\" }";
 }
@@ -20,57 +23,78 @@ const std::string kTurn = "%t = Transpose(%x) {perm=[0, 3, 1, 2]} ";
 const std::string kBack = " %y = Transpose(%s) {perm=[0, 3, 1, 2]}";
 
 TEST(Transposes, Merge) {
-  check_pass(merge_transposes,
-             {{"there and back", net(kTurn + "%s = Transpose(%t) {perm=[0, 2, 3, 1]} %y = Relu(%s)"), net("%y = Relu(%x)")},
-              {"two of them", net(kTurn + "%y = Transpose(%t) {perm=[0, 1, 3, 2]}"),
-               net("%y = Transpose(%x) {perm=[0, 3, 2, 1]}")},
-              {"without perm", net(kTurn + "%y = Transpose(%t)"), net("%y = Transpose(%x) {perm=[2, 1, 3, 0]}")},
-              {"moves a 1", "graph { input %x : float32[1, h, 4] %y = Transpose(%x) {perm=[1, 0, 2]} output %y as \"y\" }",
-               "graph { input %x : float32[1, h, 4] const %s = int64[3] {-1, 1, 4} %y = Reshape(%x, %s)"
-               " output %y as \"y\" }"}});
-  check_pass(merge_transposes, {{"one", net(kTurn + "%y = Relu(%t)")},
-                                {"something between", net(kTurn + "%r = Relu(%t) %y = Transpose(%r) {perm=[0, 2, 3, 1]}")}});
+  check_pass(
+      merge_transposes,
+      {{"there and back", net(kTurn + "%s = Transpose(%t) {perm=[0, 2, 3, 1]} %y = Relu(%s)"),
+        net("%y = Relu(%x)")},
+       {"two of them", net(kTurn + "%y = Transpose(%t) {perm=[0, 1, 3, 2]}"),
+        net("%y = Transpose(%x) {perm=[0, 3, 2, 1]}")},
+       {"without perm", net(kTurn + "%y = Transpose(%t)"),
+        net("%y = Transpose(%x) {perm=[2, 1, 3, 0]}")},
+       {"moves a 1",
+        "graph { input %x : float32[1, h, 4] %y = Transpose(%x) {perm=[1, 0, 2]} output %y as "
+        "\"y\" }",
+        "graph { input %x : float32[1, h, 4] const %s = int64[3] {-1, 1, 4} %y = Reshape(%x, %s)"
+        " output %y as \"y\" }"}});
+  check_pass(
+      merge_transposes,
+      {{"one", net(kTurn + "%y = Relu(%t)")},
+       {"something between", net(kTurn + "%r = Relu(%t) %y = Transpose(%r) {perm=[0, 2, 3, 1]}")}});
 }
 
 TEST(Transposes, SinkThroughPointwise) {
+  check_pass(sink_transposes,
+             {{"unary", net(kTurn + "%y = Relu(%t)"), net("%s = Relu(%x)" + kBack)},
+              {"scalar", net(kTurn + "%y = Mul(%t, %half)"), net("%s = Mul(%x, %half)" + kBack)},
+              {"Clip keeps its scalars",
+               net("const %one = float32[1] {1.0} " + kTurn + "%y = Clip(%t, %half, %one)"),
+               net("const %one = float32[1] {1.0} %s = Clip(%x, %half, %one)" + kBack)},
+              {"channel constant", net(kTurn + "%y = Add(%c, %t)"),
+               net("const %r = int64[4] {1, 3, 1, 1} %f = Reshape(%c, %r) %d = Transpose(%f) "
+                   "{perm=[0, 2, 3, 1]}"
+                   " %s = Add(%d, %x)" +
+                   kBack)},
+              {"two turned",
+               net("input %w : float32[n, h, w, 3] " + kTurn +
+                   "%u = Transpose(%w) {perm=[0, 3, 1, 2]}"
+                   " %y = Add(%t, %u)"),
+               net("input %w : float32[n, h, w, 3] %s = Add(%x, %w)" + kBack)}});
   check_pass(
       sink_transposes,
-      {{"unary", net(kTurn + "%y = Relu(%t)"), net("%s = Relu(%x)" + kBack)},
-       {"scalar", net(kTurn + "%y = Mul(%t, %half)"), net("%s = Mul(%x, %half)" + kBack)},
-       {"Clip keeps its scalars", net("const %one = float32[1] {1.0} " + kTurn + "%y = Clip(%t, %half, %one)"),
-        net("const %one = float32[1] {1.0} %s = Clip(%x, %half, %one)" + kBack)},
-       {"channel constant", net(kTurn + "%y = Add(%c, %t)"),
-        net("const %r = int64[4] {1, 3, 1, 1} %f = Reshape(%c, %r) %d = Transpose(%f) {perm=[0, 2, 3, 1]}"
-            " %s = Add(%d, %x)" + kBack)},
-       {"two turned", net("input %w : float32[n, h, w, 3] " + kTurn + "%u = Transpose(%w) {perm=[0, 3, 1, 2]}"
-                          " %y = Add(%t, %u)"),
-        net("input %w : float32[n, h, w, 3] %s = Add(%x, %w)" + kBack)}});
-  check_pass(sink_transposes, {{"a whole tensor of the other layout", net(kTurn + "%y = Add(%t, %z)")},
-                               {"turned otherwise", net("input %w : float32[w, h, n, 3] " + kTurn +
-                                                        "%u = Transpose(%w) {perm=[2, 3, 1, 0]} %y = Add(%t, %u)")}});
+      {{"a whole tensor of the other layout", net(kTurn + "%y = Add(%t, %z)")},
+       {"turned otherwise", net("input %w : float32[w, h, n, 3] " + kTurn +
+                                "%u = Transpose(%w) {perm=[2, 3, 1, 0]} %y = Add(%t, %u)")}});
 }
 
 TEST(Transposes, SinkThroughAxes) {
   check_pass(
       sink_transposes,
-      {{"Concat", net(kTurn + "%y = Concat(%t, %t) {axis=1}"), net("%s = Concat(%x, %x) {axis=3}" + kBack)},
+      {{"Concat", net(kTurn + "%y = Concat(%t, %t) {axis=1}"),
+        net("%s = Concat(%x, %x) {axis=3}" + kBack)},
        {"Softmax", net(kTurn + "%y = Softmax(%t)"), net("%s = Softmax(%x) {axis=2}" + kBack)},
-       {"Split", net("const %parts = int64[2] {1, 2} " + kTurn + "%a, %b = Split(%t, %parts) {axis=1} %r = Relu(%a)"
-                     " %y = Concat(%b, %r) {axis=1}"),
+       {"Split",
+        net("const %parts = int64[2] {1, 2} " + kTurn +
+            "%a, %b = Split(%t, %parts) {axis=1} %r = Relu(%a)"
+            " %y = Concat(%b, %r) {axis=1}"),
         net("const %parts = int64[2] {1, 2} %a, %b = Split(%x, %parts) {axis=3} %r = Relu(%a)"
-            " %s = Concat(%b, %r) {axis=3}" + kBack)},
-       {"Split's default axis", "graph { input %x : float32[3, 4, 2] %t = Transpose(%x) {perm=[1, 0, 2]} %a, %b ="
-                                " Split(%t) {num_outputs=2} %y = Add(%a, %b) output %y as \"y\" }",
-        "graph { input %x : float32[3, 4, 2] %a, %b = Split(%x) {axis=1, num_outputs=2} %s = Add(%a, %b)"
+            " %s = Concat(%b, %r) {axis=3}" +
+            kBack)},
+       {"Split's default axis",
+        "graph { input %x : float32[3, 4, 2] %t = Transpose(%x) {perm=[1, 0, 2]} %a, %b ="
+        " Split(%t) {num_outputs=2} %y = Add(%a, %b) output %y as \"y\" }",
+        "graph { input %x : float32[3, 4, 2] %a, %b = Split(%x) {axis=1, num_outputs=2} %s = "
+        "Add(%a, %b)"
         " %y = Transpose(%s) {perm=[1, 0, 2]} output %y as \"y\" }"},
-       {"kept dims", net(kTurn + "%y = ReduceMean(%t, %i23)"), net("%s = ReduceMean(%x, %i12)" + kBack)},
+       {"kept dims", net(kTurn + "%y = ReduceMean(%t, %i23)"),
+        net("%s = ReduceMean(%x, %i12)" + kBack)},
        {"dropped dims", net(kTurn + "%y = ReduceMax(%t, %i2) {keepdims=0}"),
         net("%s = ReduceMax(%x, %i1) {keepdims=0} %y = Transpose(%s) {perm=[0, 2, 1]}")},
        {"Slice", net(kTurn + "%y = Slice(%t, %i1, %i2, %i1)"),
         net("const %i3 = int64[1] {3} %s = Slice(%x, %i1, %i2, %i3)" + kBack)},
        {"Pad", net("const %p = int64[8] {0, 0, 1, 2, 0, 0, 3, 4} " + kTurn + "%y = Pad(%t, %p)"),
         net("const %p = int64[8] {0, 1, 2, 0, 0, 3, 4, 0} %s = Pad(%x, %p)" + kBack)},
-       {"Resize", net("const %f = float32[4] {1.0, 1.0, 2.0, 3.0} " + kTurn + "%y = Resize(%t, _, %f)"),
+       {"Resize",
+        net("const %f = float32[4] {1.0, 1.0, 2.0, 3.0} " + kTurn + "%y = Resize(%t, _, %f)"),
         net("const %f = float32[4] {1.0, 2.0, 3.0, 1.0} %s = Resize(%x, _, %f)" + kBack)}});
   check_pass(
       sink_transposes,

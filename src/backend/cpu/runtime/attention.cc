@@ -53,8 +53,7 @@ class AttentionStep final : public StepKernel {
     shapes.require(k.dims[0] == p.batch && v.dims[0] == p.batch && k.dims[3] == p.head_size &&
                        v.dims[1] == p.kv_heads && v.dims[2] == p.k_length && p.kv_heads > 0 &&
                        p.heads % p.kv_heads == 0 && p.head_size > 0 &&
-                       p.head_size <= kMaxHeadSize && p.v_head_size <= kMaxHeadSize &&
-                       p.k_length > 0,
+                       p.head_size <= kMaxHeadSize && p.v_head_size <= kMaxHeadSize,
                    "queries, keys and values do not fit each other");
     shapes.require(y.dims[0] == p.batch && y.dims[1] == p.heads && y.dims[2] == p.q_length &&
                        y.dims[3] == p.v_head_size,

@@ -22,28 +22,18 @@ constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 double activate(const Epilogue& e, double x) {
   const double p = e.p, q = e.q;
   switch (e.activation) {
-    case Activation::none:
-      return x;
-    case Activation::clip:
-      return x < p ? p : x > q ? q : x;
-    case Activation::leaky_relu:
-      return x < 0 ? p * x : x;
-    case Activation::sigmoid:
-      return 1 / (1 + std::exp(-x));
-    case Activation::silu:
-      return x / (1 + std::exp(-p * x));
-    case Activation::tanh:
-      return std::tanh(x);
-    case Activation::gelu_erf:
-      return 0.5 * x * (1 + std::erf(x * M_SQRT1_2));
+    case Activation::none: return x;
+    case Activation::clip: return x < p ? p : x > q ? q : x;
+    case Activation::leaky_relu: return x < 0 ? p * x : x;
+    case Activation::sigmoid: return 1 / (1 + std::exp(-x));
+    case Activation::silu: return x / (1 + std::exp(-p * x));
+    case Activation::tanh: return std::tanh(x);
+    case Activation::gelu_erf: return 0.5 * x * (1 + std::erf(x * M_SQRT1_2));
     case Activation::gelu_tanh:
       return 0.5 * x * (1 + std::tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)));
-    case Activation::hard_sigmoid:
-      return std::fmin(std::fmax(p * x + q, 0), 1);
-    case Activation::hard_swish:
-      return x * std::fmin(std::fmax(x / 6 + 0.5, 0), 1);
-    case Activation::elu:
-      return x < 0 ? p * std::expm1(x) : x;
+    case Activation::hard_sigmoid: return std::fmin(std::fmax(p * x + q, 0), 1);
+    case Activation::hard_swish: return x * std::fmin(std::fmax(x / 6 + 0.5, 0), 1);
+    case Activation::elu: return x < 0 ? p * std::expm1(x) : x;
   }
   return x;
 }
