@@ -53,6 +53,7 @@ class Interpreter {
 
   void put(const ir::Value* value, Datum datum) {
     if (observer_) observer_(*value, datum);
+    uses_left_.erase(value);  // of an earlier round of the same body
     data_[value] = std::move(datum);
   }
 
