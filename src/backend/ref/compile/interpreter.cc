@@ -54,6 +54,7 @@ class Interpreter {
   void put(const ir::Value* value, Datum datum) {
     if (observer_) observer_(*value, datum);
     data_[value] = std::move(datum);
+    uses_left_.erase(value);  // a body's value is made anew in each iteration
   }
 
   void step(const ir::Node& node) {
