@@ -18,9 +18,6 @@ ort = pytest.importorskip("onnxruntime")
 
 ROOT = Path(__file__).resolve().parents[2]
 
-    getattr(onnx.TensorProto, n) for n in ("FLOAT", "INT64", "INT32", "UINT8", "INT8")
-)
-
 
 def find_binary() -> Path | None:
     named = os.environ.get("PLANISH_DEV")
