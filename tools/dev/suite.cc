@@ -36,6 +36,7 @@ struct Settings {
   std::string filter = "*";
   bool list = false, verbose = false;
   unsigned seconds = 60;
+  Closeness closeness;
   std::vector<std::string> folders;
 };
 
@@ -59,6 +60,10 @@ Settings parse(const std::vector<std::string>& arguments) {
       s.filter = value();
     else if (a == "--seconds")
       s.seconds = static_cast<unsigned>(std::stoul(value()));
+    else if (a == "--rtol")
+      s.closeness.relative = std::stod(value());
+    else if (a == "--atol")
+      s.closeness.absolute = std::stod(value());
     else if (a == "--list")
       s.list = true;
     else if (a == "--verbose")
@@ -70,7 +75,8 @@ Settings parse(const std::vector<std::string>& arguments) {
   }
   if (s.folders.empty())
     fail_usage(
-        "usage: planish_dev suite [--filter GLOB] [--list] [--verbose] [--seconds N] DIR...");
+        "usage: planish_dev suite [--filter GLOB] [--list] [--verbose] [--seconds N] [--rtol X] "
+        "[--atol X] DIR...");
   return s;
 }
 
@@ -128,25 +134,27 @@ std::vector<Datum> make_inputs(const onnx::Signature& signature) {
   return out;
 }
 
-Outcome compare_outputs(const std::vector<Datum>& expected, const std::vector<Datum>& got) {
+Outcome compare_outputs(const std::vector<Datum>& expected, const std::vector<Datum>& got,
+                        const Closeness& closeness) {
   if (expected.size() > got.size())
     return {Verdict::kFailed, "number of outputs",
             concat("expected ", expected.size(), " outputs, got ", got.size())};
   for (size_t i = 0; i < expected.size(); ++i) {
-    const std::string found = difference(expected[i], got[i], {});
+    const std::string found = difference(expected[i], got[i], closeness);
     if (!found.empty())
       return {Verdict::kFailed, "wrong output", concat("output ", i, ": ", found)};
   }
   return {};
 }
 
-Outcome run_model(const Case& c) {
+Outcome run_model(const Case& c, const Closeness& closeness) {
   const onnx::Signature signature = onnx::read_signature(c.model);
   const auto graph = onnx::import_file(c.model);
   if (c.folder.empty()) {
     RunBudget budget;
     const auto got = ref::interpret(*graph, make_inputs(signature), budget);
-    return compare_outputs({onnx::read_datum(c.expected, signature.outputs.at(0).second)}, got);
+    return compare_outputs({onnx::read_datum(c.expected, signature.outputs.at(0).second)}, got,
+                           closeness);
   }
   for (int set = 0;; ++set) {
     const fs::path data = c.folder / concat("test_data_set_", set);
@@ -154,7 +162,8 @@ Outcome run_model(const Case& c) {
       return set == 0 ? Outcome{Verdict::kFailed, "no data", "there is no test data"} : Outcome{};
     RunBudget budget;
     const auto got = ref::interpret(*graph, read_data(data, "input", signature.inputs), budget);
-    const Outcome outcome = compare_outputs(read_data(data, "output", signature.outputs), got);
+    const Outcome outcome =
+        compare_outputs(read_data(data, "output", signature.outputs), got, closeness);
     if (outcome.verdict != Verdict::kPassed) return outcome;
   }
 }
@@ -165,9 +174,9 @@ std::string last_clause(const std::string& text) {
   return first.substr(0, first.find('\n'));
 }
 
-Outcome run_caught(const Case& c) {
+Outcome run_caught(const Case& c, const Closeness& closeness) {
   try {
-    return run_model(c);
+    return run_model(c, closeness);
   } catch (const Error& e) {
     if (e.code() == ErrorCode::kUnsupported)
       return {Verdict::kRefused, last_clause(e.what()), e.what()};
@@ -178,15 +187,15 @@ Outcome run_caught(const Case& c) {
 }
 
 // In a process of its own, so that a crash or a hang is one failure.
-Outcome run_apart(const Case& c, unsigned seconds) {
+Outcome run_apart(const Case& c, const Settings& settings) {
   int ends[2];
   if (pipe(ends) != 0) throw Error(ErrorCode::kInternal, std::strerror(errno));
   const pid_t child = fork();
   if (child < 0) throw Error(ErrorCode::kInternal, std::strerror(errno));
   if (child == 0) {
     close(ends[0]);
-    alarm(seconds);
-    const Outcome o = run_caught(c);
+    alarm(settings.seconds);
+    const Outcome o = run_caught(c, settings.closeness);
     const std::string text = concat(static_cast<char>(o.verdict), o.reason, '\0', o.detail);
     for (size_t done = 0; done < text.size();) {
       const ssize_t n = write(ends[1], text.data() + done, text.size() - done);
@@ -204,7 +213,7 @@ Outcome run_apart(const Case& c, unsigned seconds) {
   int status = 0;
   waitpid(child, &status, 0);
   if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
-    return {Verdict::kFailed, "time", concat("still running after ", seconds, " s")};
+    return {Verdict::kFailed, "time", concat("still running after ", settings.seconds, " s")};
   if (WIFSIGNALED(status))
     return {Verdict::kFailed, "crash", concat("crashed: ", strsignal(WTERMSIG(status)))};
   const size_t cut = text.find('\0');
@@ -222,7 +231,7 @@ int run_suite(const std::vector<std::string>& arguments) {
       std::printf("%s\n", c.name.c_str());
       continue;
     }
-    const Outcome o = run_apart(c, settings.seconds);
+    const Outcome o = run_apart(c, settings);
     ++count[o.verdict];
     if (o.verdict != Verdict::kPassed) ++reasons[o.verdict][o.reason];
     if (o.verdict == Verdict::kFailed)

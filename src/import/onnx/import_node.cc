@@ -82,22 +82,27 @@ class ImportedNode final : public NodeContext {
     }
   }
 
+  ir::Node* emit_control(const std::string& op, std::vector<ir::Value*> inputs, int outputs,
+                         Attributes attributes,
+                         const std::vector<std::string>& subgraphs) override {
+    ir::NodeOptions options{.name = name_, .attributes = std::move(attributes)};
+    return make_node(op, std::move(inputs), outputs, std::move(options), subgraphs);
+  }
+
+  void import_subgraph(const std::string& name, ir::Node* into) override {
+    pb::GraphProto* graph = subgraph(name);
+    if (graph == nullptr) fail(concat("subgraph \"", name, "\" is missing"));
+    importer_.import_subgraph(*graph, scope_, into->add_subgraph(name));
+  }
+
  protected:
   ir::Node* add_node(const std::string& op, std::vector<ir::Value*> inputs, int outputs,
                      ir::NodeOptions options, bool is_own) override {
-    const OpDef* def = find_op(op);
-    if (def == nullptr) unsupported(concat("the op ", op, " is not implemented"));
-    while (!inputs.empty() && inputs.back() == nullptr) inputs.pop_back();
-    std::vector<std::string> subgraphs;
+    std::vector<std::string> names;
     if (is_own)
-      for (const auto& [name, graph] : subgraphs_) subgraphs.push_back(name);
-    check_node(*def, name_, options.attributes, subgraphs, static_cast<int>(inputs.size()),
-               outputs);
-    ir::Node* node = scope_.graph->add_node(op, std::move(inputs), outputs, std::move(options));
-    node->add_origins({name_});
-    for (const ir::Value* out : node->outputs()) mine_.insert(out);
-    for (const std::string& name : subgraphs)
-      importer_.import_subgraph(*subgraph(name), scope_, node->add_subgraph(name));
+      for (const auto& [name, graph] : subgraphs_) names.push_back(name);
+    ir::Node* node = make_node(op, std::move(inputs), outputs, std::move(options), names);
+    for (const std::string& name : names) import_subgraph(name, node);
     return node;
   }
 
@@ -110,6 +115,19 @@ class ImportedNode final : public NodeContext {
   const Type& known_type(ir::Value* value) override { return importer_.types_.of(value); }
 
  private:
+  ir::Node* make_node(const std::string& op, std::vector<ir::Value*> inputs, int outputs,
+                      ir::NodeOptions options, const std::vector<std::string>& subgraphs) {
+    const OpDef* def = find_op(op);
+    if (def == nullptr) unsupported(concat("the op ", op, " is not implemented"));
+    while (!inputs.empty() && inputs.back() == nullptr) inputs.pop_back();
+    check_node(*def, name_, options.attributes, subgraphs, static_cast<int>(inputs.size()),
+               outputs);
+    ir::Node* node = scope_.graph->add_node(op, std::move(inputs), outputs, std::move(options));
+    node->add_origins({name_});
+    for (const ir::Value* out : node->outputs()) mine_.insert(out);
+    return node;
+  }
+
   pb::GraphProto* subgraph(const std::string& name) const {
     for (const auto& [key, graph] : subgraphs_)
       if (key == name) return graph;

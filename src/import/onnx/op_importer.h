@@ -57,6 +57,12 @@ class NodeContext {
                   Attributes attributes = {});
   std::vector<ir::Value*> emit_many(const std::string& op, std::vector<ir::Value*> inputs,
                                     int outputs, Attributes attributes = {});
+  // One whose subgraphs, of these names, the caller adds and fills.
+  virtual ir::Node* emit_control(const std::string& op, std::vector<ir::Value*> inputs, int outputs,
+                                 Attributes attributes,
+                                 const std::vector<std::string>& subgraphs) = 0;
+  // Imports this node's own subgraph as one of `into`, which may lie in a graph below.
+  virtual void import_subgraph(const std::string& name, ir::Node* into) = 0;
   ir::Value* constant_of(Tensor tensor, std::string_view stem);
   ir::Value* constant_i64(int64_t value, std::string_view stem);
   ir::Value* constant_i64s(std::span<const int64_t> values, std::string_view stem);

@@ -55,6 +55,7 @@ class Interpreter {
     if (observer_) observer_(*value, datum);
     uses_left_.erase(value);  // of an earlier round of the same body
     data_[value] = std::move(datum);
+    uses_left_.erase(value);  // a body's value is made anew in each iteration
   }
 
   void step(const ir::Node& node) {
