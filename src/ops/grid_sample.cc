@@ -97,7 +97,9 @@ class AxisSampler {
         o_.align_corners ? (normalized + 1) / 2 * (size - 1) : ((normalized + 1) * size - 1) / 2;
     if (o_.mode == SampleMode::kNearest) x = std::nearbyint(x);
     if (x < least_ || x > most_) {
-      if (o_.padding == SamplePadding::kBorder) x = std::clamp(x, 0.0, size - 1);
+      // A cubic kernel reads the border's pixels itself; only far away must it be brought near.
+      const double reach = o_.mode == SampleMode::kCubic ? 3 : 0;
+      if (o_.padding == SamplePadding::kBorder) x = std::clamp(x, -reach, size - 1 + reach);
       if (o_.padding == SamplePadding::kReflection) x = reflect(x, least_, most_);
     }
     AxisTaps out;

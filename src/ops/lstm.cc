@@ -37,7 +37,8 @@ void run_lstm(KernelContext& c) {
             const double forget = couples ? 1 - in : d.activate(0, gate(2) + peephole(2) * cell);
             cell = forget * cell + in * d.activate(1, gate(3));
             const double out = d.activate(0, gate(1) + peephole(1) * cell);
-            state.hidden[static_cast<size_t>(b * h + j)] = out * d.activate(2, cell);
+            state.hidden[static_cast<size_t>(b * h + j)] =
+                out * d.activations[2].apply(cell, d.activations[2].alpha, d.activations[2].beta);
           }
       });
 }
