@@ -8,6 +8,7 @@
 #include <cmath>
 #include <limits>
 
+#include "ops/contents.h"
 #include "ops/strides.h"
 
 namespace planish {
@@ -41,8 +42,13 @@ void fold_contents(InferContext& c, const std::optional<Shape>& out, F&& f) {
   if (!known || !out || out->size() > 1 || known->empty() || c.rank(0) != 1) return;
   if (!(product(*out) == Dim(1)) || flag(c.attributes(), "noop_with_empty_axes", false)) return;
   std::optional<Dim> total = (*known)[0];
-  for (size_t i = 1; i < known->size() && total; ++i)
-    total = (*known)[i] ? std::optional(f(*total, *(*known)[i])) : std::nullopt;
+  for (size_t i = 1; i < known->size() && total; ++i) {
+    const auto& item = (*known)[i];
+    total = item ? without_overflow([&] { return f(*total, *item); }) : std::nullopt;
+  }
+  if (c.dtype(0) == DType::kI32 && total && total->is_constant() &&
+      (total->value() < INT32_MIN || total->value() > INT32_MAX))
+    total.reset();
   c.set_contents(0, {total});
 }
 
@@ -56,11 +62,14 @@ void infer_reduce(InferContext& c, Fold fold, bool is_plain) {
     check_rank(c, 1, 1);
   }
   auto out = reduced_shape(c, flag(c.attributes(), "keepdims", true));
-  if (is_plain && is_integer(dtype)) {
+  if (is_plain && is_index_dtype(dtype)) {
     if (fold == Fold::kSum) fold_contents(c, out, [](const Dim& a, const Dim& b) { return a + b; });
-    if (fold == Fold::kProd) fold_contents(c, out, [](const Dim& a, const Dim& b) { return a * b; });
-    if (fold == Fold::kMax) fold_contents(c, out, [](const Dim& a, const Dim& b) { return Dim::max(a, b); });
-    if (fold == Fold::kMin) fold_contents(c, out, [](const Dim& a, const Dim& b) { return Dim::min(a, b); });
+    if (fold == Fold::kProd)
+      fold_contents(c, out, [](const Dim& a, const Dim& b) { return a * b; });
+    if (fold == Fold::kMax)
+      fold_contents(c, out, [](const Dim& a, const Dim& b) { return Dim::max(a, b); });
+    if (fold == Fold::kMin)
+      fold_contents(c, out, [](const Dim& a, const Dim& b) { return Dim::min(a, b); });
   }
   set_tensor(c, 0, dtype, std::move(out));
 }
@@ -122,10 +131,10 @@ T start_value(Fold fold, DType type) {
 
 // The input as rows along its last axis, in order; each row belongs to outputs [to, to + step * n).
 struct Rows {
-  Dims dims;      // of the outer axes
-  View to;        // where a row starts in the output
+  Dims dims;  // of the outer axes
+  View to;    // where a row starts in the output
   int64_t length;
-  int64_t step;   // 0: the row is folded into one output
+  int64_t step;  // 0: the row is folded into one output
 };
 
 Rows row_layout(const Dims& dims, const std::vector<bool>& reduced) {
@@ -180,7 +189,8 @@ std::vector<T> fold_all(const Tensor& in, const Rows& rows, size_t count, Fold f
       fold_elements(in, rows, totals, [](T a, T x, size_t) { return wrapped_sum(a, x); });
       break;
     case Fold::kSumSquare:
-      fold_elements(in, rows, totals, [](T a, T x, size_t) { return wrapped_sum(a, wrapped_product(x, x)); });
+      fold_elements(in, rows, totals,
+                    [](T a, T x, size_t) { return wrapped_sum(a, wrapped_product(x, x)); });
       break;
     case Fold::kSumAbs:
       fold_elements(in, rows, totals, [](T a, T x, size_t) { return wrapped_sum(a, absolute(x)); });
@@ -206,7 +216,8 @@ std::vector<double> log_sum_exp(const Tensor& in, const Rows& rows, size_t count
   fold_elements(in, rows, totals, [&](double a, double x, size_t to) {
     return a + (x == peak[to] ? 1.0 : std::exp(x - peak[to]));
   });
-  for (size_t i = 0; i < count; ++i) totals[i] = std::log(totals[i]) + (totals[i] == 0 ? 0 : peak[i]);
+  for (size_t i = 0; i < count; ++i)
+    totals[i] = std::log(totals[i]) + (totals[i] == 0 ? 0 : peak[i]);
   return totals;
 }
 
@@ -222,7 +233,8 @@ void finish(std::vector<T>& totals, After after, double reduced_count) {
 void reduce(KernelContext& c, const Reduction& how) {
   const Tensor& in = c.input(0);
   Tensor& out = c.output(0);
-  const std::vector<int64_t> axes = c.has_input(1) ? load<int64_t>(c.input(1)) : std::vector<int64_t>();
+  const std::vector<int64_t> axes =
+      c.has_input(1) ? load<int64_t>(c.input(1)) : std::vector<int64_t>();
   const std::vector<bool> reduced = marked_axes(c, axes, in.rank());
   require_dims(c, out, reduced_dims(in.dims(), reduced, flag(c.attributes(), "keepdims", true)));
   const Rows rows = row_layout(in.dims(), reduced);
@@ -246,7 +258,8 @@ template <Fold fold, After after>
 OpDef reduce_op(const char* name) {
   static constexpr Reduction kHow{fold, after, after != After::kNothing};
   return {.name = name,
-          .attributes = {optional("keepdims", AttrKind::kInt), optional("noop_with_empty_axes", AttrKind::kInt)},
+          .attributes = {optional("keepdims", AttrKind::kInt),
+                         optional("noop_with_empty_axes", AttrKind::kInt)},
           .inputs = {1, 2},
           .infer = [](InferContext& c) { infer_reduce(c, fold, after == After::kNothing); },
           .run = [](KernelContext& c) { reduce(c, kHow); },

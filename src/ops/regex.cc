@@ -79,7 +79,8 @@ Ranges perl_class(char32_t letter) {
 }
 
 Ranges complement(Ranges ranges) {
-  std::sort(ranges.begin(), ranges.end(), [](const Range& a, const Range& b) { return a.first < b.first; });
+  std::sort(ranges.begin(), ranges.end(),
+            [](const Range& a, const Range& b) { return a.first < b.first; });
   Ranges out;
   char32_t next = 0;
   for (const Range& r : ranges) {
@@ -145,8 +146,13 @@ class Parser {
     return sequence;
   }
 
+  // After \\Q. A repetition after \\E is of the last character.
   void parse_quoted(Syntax& sequence) {
+    const size_t before = sequence.parts.size();
     while (!at_end() && !take("\\E")) sequence.parts.push_back(literal(next()));
+    if (sequence.parts.size() == before) return;
+    SyntaxPtr last = std::move(sequence.parts.back());
+    sequence.parts.back() = parse_repeats(std::move(last));
   }
 
   // Null for (?flags), which says nothing by itself.
@@ -159,8 +165,10 @@ class Parser {
       if (!flags_.dot_all) any->set = {{'\n', '\n'}};
       return any;
     }
-    if (take("^")) return place(flags_.multi_line ? Regex::Place::kLineBegin : Regex::Place::kTextBegin);
-    if (take("$")) return place(flags_.multi_line ? Regex::Place::kLineEnd : Regex::Place::kTextEnd);
+    if (take("^"))
+      return place(flags_.multi_line ? Regex::Place::kLineBegin : Regex::Place::kTextBegin);
+    if (take("$"))
+      return place(flags_.multi_line ? Regex::Place::kLineEnd : Regex::Place::kTextEnd);
     if (looking_at("*") || looking_at("+") || looking_at("?")) fail("nothing to repeat");
     if (take("\\")) return parse_escape();
     return literal(next());
@@ -217,7 +225,8 @@ class Parser {
     return at_end() ? 0 : next_character(pattern_, at);
   }
 
-  // After "(?": true if the group ends with the flags, which then hold for the rest of the outer one.
+  // After "(?": true if the group ends with the flags, which then hold for the rest of the outer
+  // one.
   bool parse_flags() {
     bool value = true;
     for (;;) {
@@ -273,7 +282,8 @@ class Parser {
       at_ = start;
       return false;
     }
-    if (*low > kMaxRepeat || (high && *high > kMaxRepeat) || (high && *high < *low)) fail("bad number of repetitions");
+    if (*low > kMaxRepeat || (high && *high > kMaxRepeat) || (high && *high < *low))
+      fail("bad number of repetitions");
     least = *low;
     most = open ? kUnbounded : *high;
     return true;
@@ -300,7 +310,8 @@ class Parser {
     for (const char letter : {'d', 's', 'w'}) {
       const char upper = static_cast<char>(letter - 32);
       if (take(std::string_view(&letter, 1))) return perl_class(static_cast<char32_t>(letter));
-      if (take(std::string_view(&upper, 1))) return complement(perl_class(static_cast<char32_t>(letter)));
+      if (take(std::string_view(&upper, 1)))
+        return complement(perl_class(static_cast<char32_t>(letter)));
     }
     return std::nullopt;
   }
@@ -318,7 +329,8 @@ class Parser {
       case '0': return parse_octal(0);
       case 'p':
       case 'P':
-      case 'C': fail(concat("\\", static_cast<char>(c), " is not supported"), ErrorCode::kUnsupported);
+      case 'C':
+        fail(concat("\\", static_cast<char>(c), " is not supported"), ErrorCode::kUnsupported);
       default: break;
     }
     if (c >= 0x80 || is_word(c)) fail("bad escape");
@@ -403,20 +415,23 @@ class Parser {
 // are laid down from the last to the first, so that `next` is known.
 class Compiler {
  public:
-  Compiler(std::vector<Regex::Instruction>& program, Ranges& ranges) : program_(program), ranges_(ranges) {}
+  Compiler(std::vector<Regex::Instruction>& program, Ranges& ranges)
+      : program_(program), ranges_(ranges) {}
 
   uint32_t emit(const Syntax& node, uint32_t next) {
     switch (node.kind) {
       case Syntax::Kind::kEmpty: return next;
       case Syntax::Kind::kSet: return emit_set(node, next);
-      case Syntax::Kind::kPlace: return add({.code = Regex::Code::kAssert, .place = node.place, .next = next});
+      case Syntax::Kind::kPlace:
+        return add({.code = Regex::Code::kAssert, .place = node.place, .next = next});
       case Syntax::Kind::kSequence:
         for (size_t i = node.parts.size(); i-- > 0;) next = emit(*node.parts[i], next);
         return next;
       case Syntax::Kind::kChoice: {
         uint32_t start = emit(*node.parts.back(), next);
         for (size_t i = node.parts.size() - 1; i-- > 0;)
-          start = add({.code = Regex::Code::kSplit, .next = emit(*node.parts[i], next), .other = start});
+          start = add(
+              {.code = Regex::Code::kSplit, .next = emit(*node.parts[i], next), .other = start});
         return start;
       }
       case Syntax::Kind::kRepeat: return emit_repeat(node, next);
@@ -433,7 +448,8 @@ class Compiler {
 
  private:
   uint32_t emit_set(const Syntax& node, uint32_t next) {
-    Regex::Instruction instruction{.code = Regex::Code::kCharacter, .negated = node.negated, .next = next};
+    Regex::Instruction instruction{
+        .code = Regex::Code::kCharacter, .negated = node.negated, .next = next};
     instruction.ranges_begin = static_cast<uint32_t>(ranges_.size());
     ranges_.insert(ranges_.end(), node.set.begin(), node.set.end());
     if (ranges_.size() > kMaxRanges)
@@ -464,7 +480,9 @@ class Compiler {
 };
 
 bool holds(Regex::Place place, std::string_view text, size_t at) {
-  auto word_at = [&](size_t i) { return i < text.size() && is_word(static_cast<unsigned char>(text[i])); };
+  auto word_at = [&](size_t i) {
+    return i < text.size() && is_word(static_cast<unsigned char>(text[i]));
+  };
   const bool boundary = word_at(at) != (at > 0 && word_at(at - 1));
   switch (place) {
     case Regex::Place::kTextBegin: return at == 0;
