@@ -23,7 +23,8 @@ void infer_arg_extreme(InferContext& c) {
 
 template <class T>
 void find_extremes(const Tensor& in, int axis, bool largest, bool last, int64_t* out) {
-  const int64_t size = in.dim(axis), inner = inner_count(in.dims(), axis), outer = outer_count(in.dims(), axis);
+  const int64_t size = in.dim(axis), inner = inner_count(in.dims(), axis),
+                outer = outer_count(in.dims(), axis);
   std::vector<T> best(static_cast<size_t>(inner)), row(static_cast<size_t>(inner));
   for (int64_t o = 0; o < outer; ++o, out += inner) {
     load<T>(in, o * size * inner, inner, best.data());

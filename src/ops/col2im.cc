@@ -33,7 +33,8 @@ void infer_col2im(InferContext& c) {
     }
     const Dim& columns = c.shape(0)[1];
     if (columns.is_constant() && columns.value() % size != 0)
-      c.fail(concat("dimension 1 is ", columns.value(), ", no multiple of the block's ", size, " elements"));
+      c.fail(concat("dimension 1 is ", columns.value(), ", no multiple of the block's ", size,
+                    " elements"));
     out[1] = columns.floor_div(size);
   }
   for (int64_t i = 0; i < *axes; ++i) {
@@ -56,7 +57,8 @@ Unfolding read_unfolding(const KernelContext& c) {
   const size_t axes = u.image.size();
   auto listed = [&](const char* name, size_t count, int64_t fallback, int64_t least) {
     auto list = c.attributes().integers(name, std::vector<int64_t>(count, fallback));
-    c.require(list.size() == count, concat(name, ": expected ", count, " entries, got ", list.size()));
+    c.require(list.size() == count,
+              concat(name, ": expected ", count, " entries, got ", list.size()));
     for (int64_t v : list)
       if (v < least || v > INT32_MAX) c.fail(concat(name, " holds ", v));
     return list;
@@ -69,7 +71,9 @@ Unfolding read_unfolding(const KernelContext& c) {
     if (u.block[i] < 1 || u.block[i] > INT32_MAX || u.image[i] < 0)
       c.fail(concat("a block of ", u.block[i], " in an image of ", u.image[i]));
     const int64_t reach = checked_mul<int64_t>(u.dilations[i], u.block[i] - 1, "a block's reach");
-    const int64_t room = checked_add<int64_t>(u.image[i], u.pads[i] + u.pads[axes + i], "a padded image") - reach - 1;
+    const int64_t room =
+        checked_add<int64_t>(u.image[i], u.pads[i] + u.pads[axes + i], "a padded image") - reach -
+        1;
     u.counts.push_back(room < 0 ? 0 : room / u.strides[i] + 1);
   }
   return u;
@@ -90,7 +94,8 @@ void fold_blocks(KernelContext& c, const Unfolding& u) {
         int64_t to = p * plane;
         bool inside = true;
         for (size_t i = 0; i < u.image.size(); ++i) {
-          const int64_t place = at.index()[i] * u.strides[i] - u.pads[i] + block.index()[i] * u.dilations[i];
+          const int64_t place =
+              at.index()[i] * u.strides[i] - u.pads[i] + block.index()[i] * u.dilations[i];
           inside = inside && place >= 0 && place < u.image[i];
           to += inside ? place * steps[i] : 0;
         }
@@ -114,7 +119,8 @@ void run_col2im(KernelContext& c) {
   require_dims(c, c.output(0), dims);
   // Integers are added as unsigned ones, which wrap.
   if (is_integer(in.dtype())) return fold_blocks<uint64_t>(c, u);
-  return is_complex(in.dtype()) ? fold_blocks<std::complex<double>>(c, u) : fold_blocks<double>(c, u);
+  return is_complex(in.dtype()) ? fold_blocks<std::complex<double>>(c, u)
+                                : fold_blocks<double>(c, u);
 }
 
 const RegisterOp kCol2Im({.name = "Col2Im",

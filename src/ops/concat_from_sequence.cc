@@ -36,11 +36,12 @@ void run_concat_from_sequence(KernelContext& c) {
   int64_t total = 0;
   for (const Datum& item : items) {
     Dims own = item_dims(item.tensor());
-    c.require(item.tensor().dtype() == first.dtype() && own.size() == dims.size(), "the items' types differ");
+    c.require(item.tensor().dtype() == first.dtype() && own.size() == dims.size(),
+              "the items' types differ");
     total += std::exchange(own[static_cast<size_t>(axis)], dims[static_cast<size_t>(axis)]);
     if (own != dims)
-      c.fail(concat("items of ", dims_to_string(first.dims()), " and ", dims_to_string(item.tensor().dims()),
-                    " do not join along axis ", axis));
+      c.fail(concat("items of ", dims_to_string(first.dims()), " and ",
+                    dims_to_string(item.tensor().dims()), " do not join along axis ", axis));
   }
   dims[static_cast<size_t>(axis)] = total;
   fill_spread(c.allocate(0, first.dtype(), dims), [&](Tensor& out) {

@@ -41,7 +41,8 @@ Type widen(InferContext& c, const Type& now, const Type& next, std::set<std::str
   } else {
     for (size_t i = 0; i < now.shape->size(); ++i) {
       Dim& dim = (*out.shape)[i];
-      if (dim == (*next.shape)[i] || (dim.is_symbol() && widened.count(dim.symbol_name()) != 0)) continue;
+      if (dim == (*next.shape)[i] || (dim.is_symbol() && widened.count(dim.symbol_name()) != 0))
+        continue;
       dim = c.fresh_dim();
       if (dim.is_symbol()) widened.insert(dim.symbol_name());
     }
@@ -66,8 +67,8 @@ std::vector<Type> infer_loop_body(InferContext& c, const std::vector<Type>& befo
     std::vector<Type> outputs = c.infer_subgraph("body", inputs);
     if (outputs.empty()) return {};
     if (outputs.size() < first_out + carried.size())
-      c.fail(concat("the body has ", outputs.size(), " outputs, expected ", first_out + carried.size(),
-                    " or more"),
+      c.fail(concat("the body has ", outputs.size(), " outputs, expected ",
+                    first_out + carried.size(), " or more"),
              ErrorCode::kInvalidModel);
     bool stable = true;
     for (size_t i = 0; i < carried.size(); ++i) {
@@ -82,10 +83,13 @@ std::vector<Type> infer_loop_body(InferContext& c, const std::vector<Type>& befo
   }
 }
 
-Datum owned(const Datum& datum) { return datum.is_tensor() ? Datum(datum.tensor().clone()) : datum; }
+Datum owned(const Datum& datum) {
+  return datum.is_tensor() ? Datum(datum.tensor().clone()) : datum;
+}
 
 void Gathered::add(const Datum& item) {
-  if (!item.is_tensor()) c_.fail(concat(what_, ": expected a tensor from the body"), ErrorCode::kInvalidType);
+  if (!item.is_tensor())
+    c_.fail(concat(what_, ": expected a tensor from the body"), ErrorCode::kInvalidType);
   const Tensor& tensor = item.tensor();
   if (!items_.empty() && (items_[0].dtype() != tensor.dtype() || items_[0].dims() != tensor.dims()))
     c_.fail(concat(what_, " changes from ", dtype_name(items_[0].dtype()), " ",

@@ -16,9 +16,9 @@ namespace planish {
 Type widen(InferContext& c, const Type& now, const Type& next, std::set<std::string>& widened);
 
 // Types of a loop body's outputs under types of the carried values that hold in every iteration;
-// `carried` goes in as the initial types and comes out so. `first` is the place of the first carried
-// value among the body's inputs (as `before` precedes and `after` follows them), `first_out` among
-// its outputs. Empty if the body's types are not known here.
+// `carried` goes in as the initial types and comes out so. `first` is the place of the first
+// carried value among the body's inputs (as `before` precedes and `after` follows them),
+// `first_out` among its outputs. Empty if the body's types are not known here.
 std::vector<Type> infer_loop_body(InferContext& c, const std::vector<Type>& before,
                                   std::vector<Type>& carried, const std::vector<Type>& after,
                                   size_t first_out);

@@ -14,7 +14,8 @@ void infer_cumulative(InferContext& c) {
   check_single(c, 1);
   if (c.has_rank(0)) {
     check_min_rank(c, 0, 1);
-    if (const auto axis = c.integers(1); axis && axis->size() == 1) c.normalize_axis((*axis)[0], c.rank(0));
+    if (const auto axis = c.integers(1); axis && axis->size() == 1)
+      c.normalize_axis((*axis)[0], c.rank(0));
   }
   set_like(c, 0, 0);
 }
@@ -31,9 +32,11 @@ T accumulated(T a, T b, bool is_product) {
 
 template <class T>
 void accumulate(KernelContext& c, int axis, bool is_product) {
-  const bool exclusive = flag(c.attributes(), "exclusive", false), reverse = flag(c.attributes(), "reverse", false);
+  const bool exclusive = flag(c.attributes(), "exclusive", false),
+             reverse = flag(c.attributes(), "reverse", false);
   const Tensor& in = c.input(0);
-  const int64_t size = in.dim(axis), inner = inner_count(in.dims(), axis), outer = outer_count(in.dims(), axis);
+  const int64_t size = in.dim(axis), inner = inner_count(in.dims(), axis),
+                outer = outer_count(in.dims(), axis);
   std::vector<T> total(static_cast<size_t>(inner)), row(total.size());
   for (int64_t o = 0; o < outer; ++o) {
     std::fill(total.begin(), total.end(), T(is_product ? 1 : 0));
@@ -56,22 +59,22 @@ void cumulative(KernelContext& c, bool is_product) {
 void run_cum_sum(KernelContext& c) { cumulative(c, false); }
 void run_cum_prod(KernelContext& c) { cumulative(c, true); }
 
-const RegisterOp kCumSum(
-    {.name = "CumSum",
-     .attributes = {optional("exclusive", AttrKind::kInt), optional("reverse", AttrKind::kInt)},
-     .inputs = {2, 2},
-     .infer = infer_cumulative,
-     .run = run_cum_sum,
-     .tolerance = {1e-5},
-     .source = "https://onnx.ai/onnx/operators/onnx__CumSum.html"});
-const RegisterOp kCumProd(
-    {.name = "CumProd",
-     .attributes = {optional("exclusive", AttrKind::kInt), optional("reverse", AttrKind::kInt)},
-     .inputs = {2, 2},
-     .infer = infer_cumulative,
-     .run = run_cum_prod,
-     .tolerance = {1e-5},
-     .source = "https://onnx.ai/onnx/operators/onnx__CumProd.html"});
+const RegisterOp kCumSum({.name = "CumSum",
+                          .attributes = {optional("exclusive", AttrKind::kInt),
+                                         optional("reverse", AttrKind::kInt)},
+                          .inputs = {2, 2},
+                          .infer = infer_cumulative,
+                          .run = run_cum_sum,
+                          .tolerance = {1e-5},
+                          .source = "https://onnx.ai/onnx/operators/onnx__CumSum.html"});
+const RegisterOp kCumProd({.name = "CumProd",
+                           .attributes = {optional("exclusive", AttrKind::kInt),
+                                          optional("reverse", AttrKind::kInt)},
+                           .inputs = {2, 2},
+                           .infer = infer_cumulative,
+                           .run = run_cum_prod,
+                           .tolerance = {1e-5},
+                           .source = "https://onnx.ai/onnx/operators/onnx__CumProd.html"});
 
 }  // namespace
 }  // namespace planish

@@ -27,7 +27,8 @@ double determinant(std::vector<double>& m, size_t n) {
     const double head = m[pivot * n + column];
     det *= pivot == column ? head : -head;
     if (head == 0) return 0;
-    for (size_t k = 0; k < n && pivot != column; ++k) std::swap(m[pivot * n + k], m[column * n + k]);
+    for (size_t k = 0; k < n && pivot != column; ++k)
+      std::swap(m[pivot * n + k], m[column * n + k]);
     for (size_t row = column + 1; row < n; ++row) {
       const double factor = m[row * n + column] / head;
       for (size_t k = column; k < n; ++k) m[row * n + k] -= factor * m[column * n + k];

@@ -32,13 +32,15 @@ Term parse_term(const Context& c, std::string_view text) {
     if (text[i] == ' ') continue;
     if (text.substr(i, 3) == "...") {
       if (std::count(term.begin(), term.end(), kEllipsis) != 0)
-        c.fail(concat("equation: a term has two ellipses: \"", text, "\""), ErrorCode::kInvalidModel);
+        c.fail(concat("equation: a term has two ellipses: \"", text, "\""),
+               ErrorCode::kInvalidModel);
       term.push_back(kEllipsis);
       i += 2;
     } else if (is_letter(text[i])) {
       term.push_back(text[i]);
     } else {
-      c.fail(concat("equation: unexpected \"", text[i], "\" in \"", text, "\""), ErrorCode::kInvalidModel);
+      c.fail(concat("equation: unexpected \"", text[i], "\" in \"", text, "\""),
+             ErrorCode::kInvalidModel);
     }
   }
   return term;
@@ -69,7 +71,8 @@ Equation parse_equation(const Context& c) {
     at = comma + 1;
   }
   if (static_cast<int>(e.inputs.size()) != c.input_count())
-    c.fail(concat("equation \"", text, "\" has ", e.inputs.size(), " terms for ", c.input_count(), " inputs"),
+    c.fail(concat("equation \"", text, "\" has ", e.inputs.size(), " terms for ", c.input_count(),
+                  " inputs"),
            ErrorCode::kInvalidModel);
   e.is_explicit = arrow != std::string::npos;
   if (!e.is_explicit) {
@@ -79,11 +82,13 @@ Equation parse_equation(const Context& c) {
   e.output = parse_term(c, std::string_view(text).substr(arrow + 2));
   for (size_t i = 0; i < e.output.size(); ++i) {
     const int label = e.output[i];
-    const bool known = label == kEllipsis || std::any_of(e.inputs.begin(), e.inputs.end(), [&](const Term& t) {
-      return std::count(t.begin(), t.end(), label) != 0;
-    });
+    const bool known =
+        label == kEllipsis || std::any_of(e.inputs.begin(), e.inputs.end(), [&](const Term& t) {
+          return std::count(t.begin(), t.end(), label) != 0;
+        });
     if (!known || std::count(e.output.begin(), e.output.end(), label) != 1)
-      c.fail(concat("equation \"", text, "\": the output's labels must be different ones of the inputs"),
+      c.fail(concat("equation \"", text,
+                    "\": the output's labels must be different ones of the inputs"),
              ErrorCode::kInvalidModel);
   }
   return e;

@@ -18,7 +18,8 @@ void run_hardmax(KernelContext& c) {
   Tensor& out = c.output(0);
   fill_zero(out);
   const int axis = c.normalize_axis(c.attributes().integer("axis", -1), in.rank());
-  const int64_t size = in.dim(axis), inner = inner_count(in.dims(), axis), outer = outer_count(in.dims(), axis);
+  const int64_t size = in.dim(axis), inner = inner_count(in.dims(), axis),
+                outer = outer_count(in.dims(), axis);
   if (size == 0) return;
   const double one = 1;
   for (int64_t o = 0; o < outer; ++o) {

@@ -37,7 +37,8 @@ void run_if(KernelContext& c) {
   c.require(c.input(0).count() == 1, "the condition is not one bool");
   const bool yes = element<int64_t>(c.input(0), 0) != 0;
   std::vector<Datum> results = c.run_subgraph(yes ? "then_branch" : "else_branch", {});
-  c.require(static_cast<int>(results.size()) == c.output_count(), "the branch has another number of outputs");
+  c.require(static_cast<int>(results.size()) == c.output_count(),
+            "the branch has another number of outputs");
   for (int i = 0; i < c.output_count(); ++i)
     if (c.wants_output(i)) c.set_output(i, std::move(results[static_cast<size_t>(i)]));
 }

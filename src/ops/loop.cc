@@ -24,9 +24,10 @@ void infer_loop(InferContext& c) {
   for (int i = 2; i < c.input_count(); ++i) carried.push_back(c.has_input(i) ? c.input(i) : Type{});
   const int count = static_cast<int>(carried.size());
   if (c.output_count() < count)
-    c.fail(concat(c.output_count(), " outputs for ", count, " carried values"), ErrorCode::kInvalidModel);
-  const std::vector<Type> body =
-      infer_loop_body(c, {Type::tensor(DType::kI64, {}), Type::tensor(DType::kBool, {})}, carried, {}, 1);
+    c.fail(concat(c.output_count(), " outputs for ", count, " carried values"),
+           ErrorCode::kInvalidModel);
+  const std::vector<Type> body = infer_loop_body(
+      c, {Type::tensor(DType::kI64, {}), Type::tensor(DType::kBool, {})}, carried, {}, 1);
   if (body.empty()) return;
   if (static_cast<int>(body.size()) != c.output_count() + 1)
     c.fail(concat("the body has ", body.size(), " outputs, expected ", c.output_count() + 1),
@@ -49,23 +50,27 @@ void run_loop(KernelContext& c) {
   const bool has_condition = c.has_input(1);
   bool go_on = !has_condition || element<int64_t>(c.input(1), 0) != 0;
   std::vector<Datum> carried;
-  for (int i = 0; i < carried_count; ++i) carried.push_back(c.has_input(2 + i) ? owned(c.datum(2 + i)) : Datum());
+  for (int i = 0; i < carried_count; ++i)
+    carried.push_back(c.has_input(2 + i) ? owned(c.datum(2 + i)) : Datum());
   std::vector<Gathered> scans;
-  for (int i = carried_count; i < c.output_count(); ++i) scans.emplace_back(c, concat("output ", i));
+  for (int i = carried_count; i < c.output_count(); ++i)
+    scans.emplace_back(c, concat("output ", i));
   for (int64_t n = 0; n < limit && go_on; ++n) {
     c.budget().spend_iterations(1, c.node());
     std::vector<Datum> inputs{Datum(Tensor::scalar_i64(n)), Datum(Tensor(DType::kBool, {}))};
     *std::get<Tensor>(inputs[1].held).as<uint8_t>() = 1;
     for (Datum& datum : carried) inputs.push_back(std::move(datum));
     std::vector<Datum> results = c.run_subgraph("body", std::move(inputs));
-    c.require(static_cast<int>(results.size()) == c.output_count() + 1, "the body has another number of outputs");
+    c.require(static_cast<int>(results.size()) == c.output_count() + 1,
+              "the body has another number of outputs");
     if (has_condition) {
       c.require(results[0].tensor().count() == 1, "the body's condition is not one bool");
       go_on = element<int64_t>(results[0].tensor(), 0) != 0;
     }
     for (size_t i = 0; i < carried.size(); ++i) carried[i] = std::move(results[1 + i]);
     for (size_t i = 0; i < scans.size(); ++i)
-      if (c.wants_output(carried_count + static_cast<int>(i))) scans[i].add(results[1 + carried.size() + i]);
+      if (c.wants_output(carried_count + static_cast<int>(i)))
+        scans[i].add(results[1 + carried.size() + i]);
   }
   const std::vector<Type> types = c.subgraph_types("body");
   for (int i = 0; i < c.output_count(); ++i) {
@@ -74,7 +79,8 @@ void run_loop(KernelContext& c) {
     if (i < carried_count)
       c.set_output(i, std::move(carried[at]));
     else
-      c.set_output(i, scans[at - carried.size()].joined(0, false, at + 1 < types.size() ? types[at + 1] : Type{}));
+      c.set_output(i, scans[at - carried.size()].joined(
+                          0, false, at + 1 < types.size() ? types[at + 1] : Type{}));
   }
 }
 

@@ -23,7 +23,8 @@ void infer_mel_weight_matrix(InferContext& c) {
   }
   const DType dtype = dtype_attribute(c, "output_datatype", DType::kF32);
   if (!is_number(dtype))
-    c.fail(concat("output_datatype: expected numbers, got ", dtype_name(dtype)), ErrorCode::kInvalidType);
+    c.fail(concat("output_datatype: expected numbers, got ", dtype_name(dtype)),
+           ErrorCode::kInvalidType);
   const Dim bands = scalar_dim(c, 0, "num_mel_bins"), length = scalar_dim(c, 1, "dft_length");
   set_tensor(c, 0, dtype, Shape{length.floor_div(2) + 1, bands});
 }
@@ -34,7 +35,8 @@ std::vector<int64_t> filter_edges(const KernelContext& c, int64_t bands, int64_t
   const auto rate = static_cast<double>(element<int64_t>(c.input(2), 0));
   if (!(rate > 0)) c.fail(concat("sample_rate is ", rate));
   auto mel = [](double hertz) { return 2595 * std::log10(1 + hertz / 700); };
-  const double low = mel(element<double>(c.input(3), 0)), high = mel(element<double>(c.input(4), 0));
+  const double low = mel(element<double>(c.input(3), 0)),
+               high = mel(element<double>(c.input(4), 0));
   const double step = (high - low) / static_cast<double>(bands + 2);
   std::vector<int64_t> edges;
   for (int64_t i = 0; i < bands + 2; ++i) {
@@ -48,7 +50,8 @@ std::vector<int64_t> filter_edges(const KernelContext& c, int64_t bands, int64_t
 }
 
 void run_mel_weight_matrix(KernelContext& c) {
-  const int64_t bands = element<int64_t>(c.input(0), 0), bins = element<int64_t>(c.input(1), 0) / 2 + 1;
+  const int64_t bands = element<int64_t>(c.input(0), 0),
+                bins = element<int64_t>(c.input(1), 0) / 2 + 1;
   Tensor& out = c.output(0);
   require_dims(c, out, {bins, bands});
   const std::vector<int64_t> edges = filter_edges(c, bands, bins);
@@ -56,7 +59,9 @@ void run_mel_weight_matrix(KernelContext& c) {
   for (int64_t i = 0; i < bands; ++i) {
     const auto at = static_cast<size_t>(i);
     const int64_t low = edges[at], peak = edges[at + 1], high = edges[at + 2];
-    auto weight = [&](int64_t bin) -> double& { return weights[static_cast<size_t>(bin * bands + i)]; };
+    auto weight = [&](int64_t bin) -> double& {
+      return weights[static_cast<size_t>(bin * bands + i)];
+    };
     if (peak == low) weight(peak) = 1;
     for (int64_t bin = low; bin <= peak && peak > low; ++bin)
       weight(bin) = static_cast<double>(bin - low) / static_cast<double>(peak - low);
@@ -66,13 +71,14 @@ void run_mel_weight_matrix(KernelContext& c) {
   store(out, weights);
 }
 
-const RegisterOp kMelWeightMatrix({.name = "MelWeightMatrix",
-                                   .attributes = {optional("output_datatype", AttrKind::kInt)},
-                                   .inputs = {5, 5},
-                                   .infer = infer_mel_weight_matrix,
-                                   .run = run_mel_weight_matrix,
-                                   .tolerance = {1e-5},
-                                   .source = "https://onnx.ai/onnx/operators/onnx__MelWeightMatrix.html"});
+const RegisterOp kMelWeightMatrix(
+    {.name = "MelWeightMatrix",
+     .attributes = {optional("output_datatype", AttrKind::kInt)},
+     .inputs = {5, 5},
+     .infer = infer_mel_weight_matrix,
+     .run = run_mel_weight_matrix,
+     .tolerance = {1e-5},
+     .source = "https://onnx.ai/onnx/operators/onnx__MelWeightMatrix.html"});
 
 }  // namespace
 }  // namespace planish

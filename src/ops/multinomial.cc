@@ -15,7 +15,8 @@ void infer_multinomial(InferContext& c) {
   check_rank(c, 0, 2);
   const DType dtype = dtype_attribute(c, "dtype", DType::kI32);
   if (!is_index_dtype(dtype))
-    c.fail(concat("dtype: expected int32 or int64, got ", dtype_name(dtype)), ErrorCode::kInvalidType);
+    c.fail(concat("dtype: expected int32 or int64, got ", dtype_name(dtype)),
+           ErrorCode::kInvalidType);
   const int64_t draws = c.attributes().integer("sample_size", 1);
   const Dim batch = c.has_rank(0) ? c.shape(0)[0] : c.fresh_dim();
   set_tensor(c, 0, dtype, Shape{batch, check_size(c, draws, "sample_size")});
@@ -33,7 +34,8 @@ void run_multinomial(KernelContext& c) {
     const double peak = sums.empty() ? 0 : *std::max_element(sums.begin(), sums.end());
     double total = 0;
     for (double& v : sums) v = total += std::exp(v - peak);
-    if (!(total > 0 && std::isfinite(total))) c.fail(concat("row ", row, " holds no probabilities"));
+    if (!(total > 0 && std::isfinite(total)))
+      c.fail(concat("row ", row, " holds no probabilities"));
     for (int64_t n = 0; n < draws; ++n) {
       const auto at = std::upper_bound(sums.begin(), sums.end(), random.uniform() * total);
       const int64_t chosen = std::min<int64_t>(at - sums.begin(), classes - 1);

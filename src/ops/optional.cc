@@ -17,7 +17,9 @@ void infer_optional(InferContext& c) {
   }
 }
 
-void run_optional(KernelContext& c) { c.set_output(0, c.has_input(0) ? owned(c.datum(0)) : Datum()); }
+void run_optional(KernelContext& c) {
+  c.set_output(0, c.has_input(0) ? owned(c.datum(0)) : Datum());
+}
 
 void infer_optional_get_element(InferContext& c) {
   const Type& type = c.input(0);

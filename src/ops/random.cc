@@ -11,14 +11,16 @@ namespace {
 
 void check_random_dtype(const InferContext& c, DType dtype) {
   if (dtype != DType::kUndefined && (!is_float(dtype) || dtype_bits(dtype) < 16))
-    c.fail(concat("expected a float type of 16 bits or more, got ", dtype_name(dtype)), ErrorCode::kInvalidType);
+    c.fail(concat("expected a float type of 16 bits or more, got ", dtype_name(dtype)),
+           ErrorCode::kInvalidType);
 }
 
 void infer_random(InferContext& c) {
   const DType dtype = dtype_attribute(c, "dtype", DType::kF32);
   check_random_dtype(c, dtype);
   Shape out;
-  for (int64_t dim : c.attributes().integers("shape")) out.push_back(check_size(c, dim, "a dimension"));
+  for (int64_t dim : c.attributes().integers("shape"))
+    out.push_back(check_size(c, dim, "a dimension"));
   set_tensor(c, 0, dtype, std::move(out));
 }
 
@@ -76,13 +78,14 @@ std::vector<AttributeSpec> with_shape(std::vector<AttributeSpec> attributes) {
   return attributes;
 }
 
-const RegisterOp kRandomNormal({.name = "RandomNormal",
-                                .attributes = with_shape(normal_attributes()),
-                                .inputs = {0, 0},
-                                .infer = infer_random,
-                                .run = run_random_normal,
-                                .is_pure = false,
-                                .source = "https://onnx.ai/onnx/operators/onnx__RandomNormal.html"});
+const RegisterOp kRandomNormal(
+    {.name = "RandomNormal",
+     .attributes = with_shape(normal_attributes()),
+     .inputs = {0, 0},
+     .infer = infer_random,
+     .run = run_random_normal,
+     .is_pure = false,
+     .source = "https://onnx.ai/onnx/operators/onnx__RandomNormal.html"});
 const RegisterOp kRandomNormalLike(
     {.name = "RandomNormalLike",
      .attributes = normal_attributes(),
@@ -90,13 +93,14 @@ const RegisterOp kRandomNormalLike(
      .run = run_random_normal,
      .is_pure = false,
      .source = "https://onnx.ai/onnx/operators/onnx__RandomNormalLike.html"});
-const RegisterOp kRandomUniform({.name = "RandomUniform",
-                                 .attributes = with_shape(uniform_attributes()),
-                                 .inputs = {0, 0},
-                                 .infer = infer_random,
-                                 .run = run_random_uniform,
-                                 .is_pure = false,
-                                 .source = "https://onnx.ai/onnx/operators/onnx__RandomUniform.html"});
+const RegisterOp kRandomUniform(
+    {.name = "RandomUniform",
+     .attributes = with_shape(uniform_attributes()),
+     .inputs = {0, 0},
+     .infer = infer_random,
+     .run = run_random_uniform,
+     .is_pure = false,
+     .source = "https://onnx.ai/onnx/operators/onnx__RandomUniform.html"});
 const RegisterOp kRandomUniformLike(
     {.name = "RandomUniformLike",
      .attributes = uniform_attributes(),
@@ -105,7 +109,8 @@ const RegisterOp kRandomUniformLike(
      .is_pure = false,
      .source = "https://onnx.ai/onnx/operators/onnx__RandomUniformLike.html"});
 const RegisterOp kBernoulli({.name = "Bernoulli",
-                             .attributes = {optional("dtype", AttrKind::kInt), optional("seed", AttrKind::kFloat)},
+                             .attributes = {optional("dtype", AttrKind::kInt),
+                                            optional("seed", AttrKind::kFloat)},
                              .infer = infer_bernoulli,
                              .run = run_bernoulli,
                              .is_pure = false,

@@ -12,8 +12,8 @@ namespace planish {
 
 // The shape of `in` after the marked axes are reduced.
 template <class Dimension>
-std::vector<Dimension> reduced_dims(const std::vector<Dimension>& in, const std::vector<bool>& reduced,
-                                    bool keep) {
+std::vector<Dimension> reduced_dims(const std::vector<Dimension>& in,
+                                    const std::vector<bool>& reduced, bool keep) {
   std::vector<Dimension> out;
   for (size_t i = 0; i < in.size(); ++i) {
     if (!reduced[i])

@@ -28,11 +28,12 @@ void run_regex_full_match(KernelContext& c) {
   }
 }
 
-const RegisterOp kRegexFullMatch({.name = "RegexFullMatch",
-                                  .attributes = {required("pattern", AttrKind::kString)},
-                                  .infer = infer_regex_full_match,
-                                  .run = run_regex_full_match,
-                                  .source = "https://onnx.ai/onnx/operators/onnx__RegexFullMatch.html"});
+const RegisterOp kRegexFullMatch(
+    {.name = "RegexFullMatch",
+     .attributes = {required("pattern", AttrKind::kString)},
+     .infer = infer_regex_full_match,
+     .run = run_regex_full_match,
+     .source = "https://onnx.ai/onnx/operators/onnx__RegexFullMatch.html"});
 
 }  // namespace
 }  // namespace planish

@@ -21,7 +21,8 @@ template <class Context>
 std::vector<int64_t> listed(const Context& c, std::string_view name, int count) {
   auto list = c.attributes().integers(name, std::vector<int64_t>(static_cast<size_t>(count), 0));
   if (static_cast<int>(list.size()) != count)
-    c.fail(concat(name, ": expected ", count, " entries, got ", list.size()), ErrorCode::kInvalidModel);
+    c.fail(concat(name, ": expected ", count, " entries, got ", list.size()),
+           ErrorCode::kInvalidModel);
   return list;
 }
 
@@ -36,7 +37,8 @@ ScanLayout scan_layout(const Context& c) {
   s.states = c.input_count() - s.scans;
   s.results = c.output_count() - s.states;
   if (s.results < 0)
-    c.fail(concat(c.output_count(), " outputs for ", s.states, " state variables"), ErrorCode::kInvalidModel);
+    c.fail(concat(c.output_count(), " outputs for ", s.states, " state variables"),
+           ErrorCode::kInvalidModel);
   s.input_axes = listed(c, "scan_input_axes", s.scans);
   s.input_directions = listed(c, "scan_input_directions", s.scans);
   s.output_axes = listed(c, "scan_output_axes", s.results);
@@ -102,7 +104,8 @@ void run_scan(KernelContext& c) {
     const Tensor& in = c.input(s.states + i);
     axes.push_back(c.normalize_axis(s.input_axes[static_cast<size_t>(i)], in.rank()));
     const int64_t size = in.dim(axes.back());
-    if (i > 0 && size != length) c.fail(concat("the scanned inputs have lengths ", length, " and ", size));
+    if (i > 0 && size != length)
+      c.fail(concat("the scanned inputs have lengths ", length, " and ", size));
     length = size;
   }
   std::vector<Gathered> results;
@@ -117,7 +120,8 @@ void run_scan(KernelContext& c) {
                                 backward ? length - 1 - n : n));
     }
     std::vector<Datum> made = c.run_subgraph("body", std::move(inputs));
-    c.require(static_cast<int>(made.size()) == c.output_count(), "the body has another number of outputs");
+    c.require(static_cast<int>(made.size()) == c.output_count(),
+              "the body has another number of outputs");
     for (size_t i = 0; i < states.size(); ++i) states[i] = std::move(made[i]);
     for (size_t i = 0; i < results.size(); ++i)
       if (c.wants_output(s.states + static_cast<int>(i))) results[i].add(made[states.size() + i]);

@@ -16,7 +16,8 @@ void infer_sequence_at(InferContext& c) {
 void run_sequence_at(KernelContext& c) {
   const Sequence& items = c.datum(0).items();
   const auto size = static_cast<int64_t>(items.size()), at = position_input(c, 1);
-  if (at < -size || at >= size) c.fail(concat("position ", at, " is outside of a sequence of ", size));
+  if (at < -size || at >= size)
+    c.fail(concat("position ", at, " is outside of a sequence of ", size));
   c.set_output(0, items[static_cast<size_t>(at < 0 ? at + size : at)]);
 }
 
@@ -51,7 +52,8 @@ void run_sequence_erase(KernelContext& c) {
   Sequence items = c.datum(0).items();
   const auto size = static_cast<int64_t>(items.size());
   const int64_t at = c.has_input(1) ? position_input(c, 1) : -1;
-  if (at < -size || at >= size) c.fail(concat("position ", at, " is outside of a sequence of ", size));
+  if (at < -size || at >= size)
+    c.fail(concat("position ", at, " is outside of a sequence of ", size));
   items.erase(items.begin() + (at < 0 ? at + size : at));
   c.set_output(0, Datum::sequence(std::move(items)));
 }
@@ -67,7 +69,8 @@ void run_sequence_insert(KernelContext& c) {
   Sequence items = c.datum(0).items();
   const auto size = static_cast<int64_t>(items.size());
   const int64_t at = c.has_input(2) ? position_input(c, 2) : size;
-  if (at < -size || at > size) c.fail(concat("position ", at, " is outside of a sequence of ", size));
+  if (at < -size || at > size)
+    c.fail(concat("position ", at, " is outside of a sequence of ", size));
   items.insert(items.begin() + (at < 0 ? at + size : at), Datum(c.input(1).clone()));
   c.set_output(0, Datum::sequence(std::move(items)));
 }
@@ -92,26 +95,30 @@ const RegisterOp kSequenceConstruct(
      .infer = infer_sequence_construct,
      .run = run_sequence_construct,
      .source = "https://onnx.ai/onnx/operators/onnx__SequenceConstruct.html"});
-const RegisterOp kSequenceEmpty({.name = "SequenceEmpty",
-                                 .attributes = {optional("dtype", AttrKind::kInt)},
-                                 .inputs = {0, 0},
-                                 .infer = infer_sequence_empty,
-                                 .run = run_sequence_empty,
-                                 .source = "https://onnx.ai/onnx/operators/onnx__SequenceEmpty.html"});
-const RegisterOp kSequenceErase({.name = "SequenceErase",
-                                 .inputs = {1, 2},
-                                 .infer = infer_sequence_erase,
-                                 .run = run_sequence_erase,
-                                 .source = "https://onnx.ai/onnx/operators/onnx__SequenceErase.html"});
-const RegisterOp kSequenceInsert({.name = "SequenceInsert",
-                                  .inputs = {2, 3},
-                                  .infer = infer_sequence_insert,
-                                  .run = run_sequence_insert,
-                                  .source = "https://onnx.ai/onnx/operators/onnx__SequenceInsert.html"});
-const RegisterOp kSequenceLength({.name = "SequenceLength",
-                                  .infer = infer_sequence_length,
-                                  .run = run_sequence_length,
-                                  .source = "https://onnx.ai/onnx/operators/onnx__SequenceLength.html"});
+const RegisterOp kSequenceEmpty(
+    {.name = "SequenceEmpty",
+     .attributes = {optional("dtype", AttrKind::kInt)},
+     .inputs = {0, 0},
+     .infer = infer_sequence_empty,
+     .run = run_sequence_empty,
+     .source = "https://onnx.ai/onnx/operators/onnx__SequenceEmpty.html"});
+const RegisterOp kSequenceErase(
+    {.name = "SequenceErase",
+     .inputs = {1, 2},
+     .infer = infer_sequence_erase,
+     .run = run_sequence_erase,
+     .source = "https://onnx.ai/onnx/operators/onnx__SequenceErase.html"});
+const RegisterOp kSequenceInsert(
+    {.name = "SequenceInsert",
+     .inputs = {2, 3},
+     .infer = infer_sequence_insert,
+     .run = run_sequence_insert,
+     .source = "https://onnx.ai/onnx/operators/onnx__SequenceInsert.html"});
+const RegisterOp kSequenceLength(
+    {.name = "SequenceLength",
+     .infer = infer_sequence_length,
+     .run = run_sequence_length,
+     .source = "https://onnx.ai/onnx/operators/onnx__SequenceLength.html"});
 
 }  // namespace
 }  // namespace planish

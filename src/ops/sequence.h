@@ -15,7 +15,8 @@ inline Type check_sequence(const InferContext& c, int i) {
   const Type& type = c.input(i);
   if (type.kind == Type::Kind::kUnknown) return {};
   if (type.kind != Type::Kind::kSequence)
-    c.fail(concat("input ", i, ": expected a sequence, got ", type.to_string()), ErrorCode::kInvalidType);
+    c.fail(concat("input ", i, ": expected a sequence, got ", type.to_string()),
+           ErrorCode::kInvalidType);
   return type.element ? *type.element : Type{};
 }
 

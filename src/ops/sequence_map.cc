@@ -27,7 +27,8 @@ void run_sequence_map(KernelContext& c) {
   std::vector<Sequence> results(static_cast<size_t>(c.output_count()));
   for (int i = 1; i < c.input_count(); ++i)
     if (c.datum(i).is_sequence() && c.datum(i).items().size() != length)
-      c.fail(concat("input ", i, " has ", c.datum(i).items().size(), " items, input 0 has ", length));
+      c.fail(
+          concat("input ", i, " has ", c.datum(i).items().size(), " items, input 0 has ", length));
   for (size_t n = 0; n < length; ++n) {
     c.budget().spend_iterations(1, c.node());
     std::vector<Datum> inputs;
@@ -38,7 +39,8 @@ void run_sequence_map(KernelContext& c) {
     for (size_t i = 0; i < made.size(); ++i) results[i].push_back(std::move(made[i]));
   }
   for (int i = 0; i < c.output_count(); ++i)
-    if (c.wants_output(i)) c.set_output(i, Datum::sequence(std::move(results[static_cast<size_t>(i)])));
+    if (c.wants_output(i))
+      c.set_output(i, Datum::sequence(std::move(results[static_cast<size_t>(i)])));
 }
 
 const RegisterOp kSequenceMap({.name = "SequenceMap",

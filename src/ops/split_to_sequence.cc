@@ -31,7 +31,8 @@ std::vector<int64_t> sequence_parts(const KernelContext& c, int64_t size) {
     std::vector<int64_t> parts = load<int64_t>(c.input(1));
     int64_t left = size;
     for (int64_t part : parts) {
-      if (part < 0 || part > left) c.fail(concat("a part of ", part, " does not fit: ", left, " of ", size, " are left"));
+      if (part < 0 || part > left)
+        c.fail(concat("a part of ", part, " does not fit: ", left, " of ", size, " are left"));
       left -= part;
     }
     if (left != 0) c.fail(concat("the parts leave ", left, " of ", size));

@@ -52,14 +52,15 @@ std::vector<std::string> split_at_whitespace(std::string_view text, int64_t limi
     if (start == std::string_view::npos) return parts;
     text.remove_prefix(start);
     const size_t end = static_cast<int64_t>(parts.size()) < limit ? text.find_first_of(kWhitespace)
-                                                                   : std::string_view::npos;
+                                                                  : std::string_view::npos;
     parts.emplace_back(text.substr(0, end));
     if (end == std::string_view::npos) return parts;
     text.remove_prefix(end);
   }
 }
 
-std::vector<std::string> split_at_delimiter(std::string_view text, std::string_view delimiter, int64_t limit) {
+std::vector<std::string> split_at_delimiter(std::string_view text, std::string_view delimiter,
+                                            int64_t limit) {
   std::vector<std::string> parts;
   while (static_cast<int64_t>(parts.size()) < limit) {
     const size_t end = text.find(delimiter);
@@ -90,7 +91,8 @@ void run_string_split(KernelContext& c) {
   dims.push_back(static_cast<int64_t>(widest));
   // A string costs its object at least, which the budget does not see.
   c.budget().check_value_bytes(
-      checked_mul<int64_t>(element_count(dims), sizeof(std::string), "bytes of the substrings"), c.node());
+      checked_mul<int64_t>(element_count(dims), sizeof(std::string), "bytes of the substrings"),
+      c.node());
   auto& out = c.allocate(0, DType::kString, dims).string_values();
   for (size_t i = 0; i < split.size(); ++i)
     std::move(split[i].begin(), split[i].end(), out.begin() + static_cast<int64_t>(i * widest));
@@ -103,9 +105,11 @@ void infer_string_normalizer(InferContext& c) {
     c.fail(concat("case_change_action: expected NONE, LOWER or UPPER, got \"", action, "\""),
            ErrorCode::kInvalidModel);
   if (!c.has_rank(0)) return set_tensor(c, 0, DType::kString, std::nullopt);
-  if (c.rank(0) != 1 && c.rank(0) != 2) c.fail(concat("expected rank 1 or 2, got ", c.input(0).to_string()));
+  if (c.rank(0) != 1 && c.rank(0) != 2)
+    c.fail(concat("expected rank 1 or 2, got ", c.input(0).to_string()));
   if (c.rank(0) == 2) check_equal(c, c.shape(0)[0], 1, "rows of the input");
-  set_tensor(c, 0, DType::kString, c.rank(0) == 1 ? Shape{c.fresh_dim()} : Shape{Dim(1), c.fresh_dim()});
+  set_tensor(c, 0, DType::kString,
+             c.rank(0) == 1 ? Shape{c.fresh_dim()} : Shape{Dim(1), c.fresh_dim()});
 }
 
 void run_string_normalizer(KernelContext& c) {
@@ -125,11 +129,12 @@ void run_string_normalizer(KernelContext& c) {
   c.set_output(0, Tensor::strings(in.rank() == 1 ? Dims{count} : Dims{1, count}, std::move(kept)));
 }
 
-const RegisterOp kStringConcat({.name = "StringConcat",
-                                .inputs = {2, 2},
-                                .infer = infer_string_concat,
-                                .run = run_string_concat,
-                                .source = "https://onnx.ai/onnx/operators/onnx__StringConcat.html"});
+const RegisterOp kStringConcat(
+    {.name = "StringConcat",
+     .inputs = {2, 2},
+     .infer = infer_string_concat,
+     .run = run_string_concat,
+     .source = "https://onnx.ai/onnx/operators/onnx__StringConcat.html"});
 const RegisterOp kStringSplit({.name = "StringSplit",
                                .attributes = {optional("delimiter", AttrKind::kString),
                                               optional("maxsplit", AttrKind::kInt)},
@@ -140,7 +145,8 @@ const RegisterOp kStringSplit({.name = "StringSplit",
 const RegisterOp kStringNormalizer(
     {.name = "StringNormalizer",
      .attributes = {optional("case_change_action", AttrKind::kString),
-                    optional("is_case_sensitive", AttrKind::kInt), optional("locale", AttrKind::kString),
+                    optional("is_case_sensitive", AttrKind::kInt),
+                    optional("locale", AttrKind::kString),
                     optional("stopwords", AttrKind::kStrings)},
      .infer = infer_string_normalizer,
      .run = run_string_normalizer,

@@ -27,15 +27,18 @@ void infer_tf_idf(InferContext& c) {
   if (a.has("pool_int64s") == a.has("pool_strings"))
     c.fail("expected one of pool_int64s and pool_strings", ErrorCode::kInvalidModel);
   if (c.dtype(0) != DType::kUndefined && a.has("pool_strings") != (c.dtype(0) == DType::kString))
-    c.fail(concat("the pool does not hold tokens of type ", dtype_name(c.dtype(0))), ErrorCode::kInvalidType);
+    c.fail(concat("the pool does not hold tokens of type ", dtype_name(c.dtype(0))),
+           ErrorCode::kInvalidType);
   const int64_t width = vector_width(a);
   const auto& indexes = a.integers("ngram_indexes");
   if (width <= 0 || std::any_of(indexes.begin(), indexes.end(), [](int64_t i) { return i < 0; }))
     c.fail("ngram_indexes: expected indices of 0 to 2^31-1", ErrorCode::kInvalidModel);
   if (a.has("weights") && static_cast<int64_t>(a.reals("weights").size()) < width)
-    c.fail(concat("weights: expected ", width, ", got ", a.reals("weights").size()), ErrorCode::kInvalidModel);
+    c.fail(concat("weights: expected ", width, ", got ", a.reals("weights").size()),
+           ErrorCode::kInvalidModel);
   if (!c.has_rank(0)) return set_tensor(c, 0, DType::kF32, std::nullopt);
-  if (c.rank(0) != 1 && c.rank(0) != 2) c.fail(concat("expected rank 1 or 2, got ", c.input(0).to_string()));
+  if (c.rank(0) != 1 && c.rank(0) != 2)
+    c.fail(concat("expected rank 1 or 2, got ", c.input(0).to_string()));
   set_tensor(c, 0, DType::kF32, c.rank(0) == 1 ? Shape{width} : Shape{c.shape(0)[0], width});
 }
 
@@ -50,7 +53,8 @@ template <class Token>
 Gram<Token> read_pool(const KernelContext& c, const std::vector<Token>& pool) {
   const auto& starts = c.attributes().integers("ngram_counts");
   const auto& indexes = c.attributes().integers("ngram_indexes");
-  const int64_t least = c.attributes().integer("min_gram_length"), most = c.attributes().integer("max_gram_length");
+  const int64_t least = c.attributes().integer("min_gram_length"),
+                most = c.attributes().integer("max_gram_length");
   const auto total = static_cast<int64_t>(pool.size());
   Gram<Token> root;
   size_t id = 0;
@@ -58,11 +62,13 @@ Gram<Token> read_pool(const KernelContext& c, const std::vector<Token>& pool) {
     const int64_t first = starts[i], last = i + 1 < starts.size() ? starts[i + 1] : total;
     const auto length = static_cast<int64_t>(i) + 1;
     if (first < 0 || last > total || first > last || (last - first) % length != 0)
-      c.fail(concat("ngram_counts: ", first, " to ", last, " is no run of ", length, "-grams in a pool of ", total),
+      c.fail(concat("ngram_counts: ", first, " to ", last, " is no run of ", length,
+                    "-grams in a pool of ", total),
              ErrorCode::kInvalidModel);
     for (int64_t at = first; at < last; at += length, ++id) {
       if (id >= indexes.size())
-        c.fail(concat("ngram_indexes has ", indexes.size(), " entries for more n-grams"), ErrorCode::kInvalidModel);
+        c.fail(concat("ngram_indexes has ", indexes.size(), " entries for more n-grams"),
+               ErrorCode::kInvalidModel);
       if (length < least || length > most) continue;
       Gram<Token>* gram = &root;
       for (int64_t k = 0; k < length; ++k) gram = &gram->next[pool[static_cast<size_t>(at + k)]];
@@ -77,8 +83,8 @@ struct GramLimits {
 };
 
 template <class Token>
-void count_grams(KernelContext& c, const Gram<Token>& root, std::span<const Token> row, GramLimits limits,
-                 double* counts) {
+void count_grams(KernelContext& c, const Gram<Token>& root, std::span<const Token> row,
+                 GramLimits limits, double* counts) {
   const auto size = static_cast<int64_t>(row.size());
   for (int64_t distance = 1; distance <= limits.skips + 1 && distance <= size; ++distance) {
     c.budget().spend_work(size, c.node());
@@ -108,12 +114,15 @@ void vectorize(KernelContext& c, const std::vector<Token>& pool, const std::vect
   const Dims& dims = c.input(0).dims();
   const int64_t rows = dims.size() == 1 ? 1 : dims[0], length = dims.back();
   const std::vector<double> weights = a.reals("weights", {});
-  const bool counts_matter = a.text("mode") != "IDF", weighs = a.text("mode") != "TF" && !weights.empty();
+  const bool counts_matter = a.text("mode") != "IDF",
+             weighs = a.text("mode") != "TF" && !weights.empty();
   std::vector<double> counts(static_cast<size_t>(c.output(0).count()), 0);
   for (int64_t row = 0; row < rows; ++row) {
     double* out = counts.data() + row * width;
-    count_grams<Token>(c, root, std::span(tokens).subspan(static_cast<size_t>(row * length), static_cast<size_t>(length)),
-                       limits, out);
+    count_grams<Token>(
+        c, root,
+        std::span(tokens).subspan(static_cast<size_t>(row * length), static_cast<size_t>(length)),
+        limits, out);
     for (int64_t i = 0; i < width; ++i) {
       if (!counts_matter) out[i] = out[i] > 0 ? 1 : 0;
       if (weighs) out[i] *= weights[static_cast<size_t>(i)];
@@ -131,11 +140,12 @@ void run_tf_idf(KernelContext& c) {
 
 const RegisterOp kTfIdfVectorizer(
     {.name = "TfIdfVectorizer",
-     .attributes = {required("mode", AttrKind::kString), required("ngram_counts", AttrKind::kInts),
-                    required("ngram_indexes", AttrKind::kInts), required("min_gram_length", AttrKind::kInt),
-                    required("max_gram_length", AttrKind::kInt), required("max_skip_count", AttrKind::kInt),
-                    optional("pool_int64s", AttrKind::kInts), optional("pool_strings", AttrKind::kStrings),
-                    optional("weights", AttrKind::kFloats)},
+     .attributes =
+         {required("mode", AttrKind::kString), required("ngram_counts", AttrKind::kInts),
+          required("ngram_indexes", AttrKind::kInts), required("min_gram_length", AttrKind::kInt),
+          required("max_gram_length", AttrKind::kInt), required("max_skip_count", AttrKind::kInt),
+          optional("pool_int64s", AttrKind::kInts), optional("pool_strings", AttrKind::kStrings),
+          optional("weights", AttrKind::kFloats)},
      .infer = infer_tf_idf,
      .run = run_tf_idf,
      .source = "https://onnx.ai/onnx/operators/onnx__TfIdfVectorizer.html"});

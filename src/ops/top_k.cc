@@ -20,7 +20,8 @@ void infer_top_k(InferContext& c) {
   std::optional<Shape> out;
   if (c.has_rank(0)) {
     out = c.shape(0);
-    Dim& size = (*out)[static_cast<size_t>(c.normalize_axis(c.attributes().integer("axis", -1), c.rank(0)))];
+    Dim& size = (*out)[static_cast<size_t>(
+        c.normalize_axis(c.attributes().integer("axis", -1), c.rank(0)))];
     const auto known = c.contents(1);
     const Dim k = known && known->size() == 1 && (*known)[0] ? *(*known)[0] : c.fresh_dim();
     if (k.range().max < 0 || (k - size).range().min > 0)
@@ -42,7 +43,8 @@ template <class T>
 void choose(KernelContext& c, int axis, int64_t k) {
   const Tensor& in = c.input(0);
   const bool largest = flag(c.attributes(), "largest", true);
-  const int64_t size = in.dim(axis), inner = inner_count(in.dims(), axis), outer = outer_count(in.dims(), axis);
+  const int64_t size = in.dim(axis), inner = inner_count(in.dims(), axis),
+                outer = outer_count(in.dims(), axis);
   std::vector<T> line(static_cast<size_t>(size));
   std::vector<int64_t> order(static_cast<size_t>(size));
   for (int64_t o = 0; o < outer; ++o) {
@@ -78,7 +80,8 @@ void run_top_k(KernelContext& c) {
 }
 
 const RegisterOp kTopK({.name = "TopK",
-                        .attributes = {optional("axis", AttrKind::kInt), optional("largest", AttrKind::kInt),
+                        .attributes = {optional("axis", AttrKind::kInt),
+                                       optional("largest", AttrKind::kInt),
                                        optional("sorted", AttrKind::kInt)},
                         .inputs = {2, 2},
                         .outputs = {1, 2},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Unique: the different elements, or the different slices along an axis; where each lies first, which
-// of them each input is, and how often each occurs. NaNs are equal and come last.
+// Unique: the different elements, or the different slices along an axis; where each lies first,
+// which of them each input is, and how often each occurs. NaNs are equal and come last.
 #include <algorithm>
 #include <numeric>
 
@@ -21,7 +21,8 @@ void infer_unique(InferContext& c) {
     searched = c.has_rank(0) ? product(c.shape(0)) : c.fresh_dim();
   } else if (c.has_rank(0)) {
     out = c.shape(0);
-    Dim& size = (*out)[static_cast<size_t>(c.normalize_axis(c.attributes().integer("axis"), c.rank(0)))];
+    Dim& size =
+        (*out)[static_cast<size_t>(c.normalize_axis(c.attributes().integer("axis"), c.rank(0)))];
     searched = std::exchange(size, count);
   } else {
     searched = c.fresh_dim();
@@ -57,7 +58,8 @@ class Slices {
       return a.real() < b.real() || (a.real() == b.real() && a.imag() < b.imag()) ? -1 : 1;
     } else {
       if constexpr (std::is_same_v<T, double>) {
-        if (std::isnan(a) || std::isnan(b)) return static_cast<int>(std::isnan(a)) - static_cast<int>(std::isnan(b));
+        if (std::isnan(a) || std::isnan(b))
+          return static_cast<int>(std::isnan(a)) - static_cast<int>(std::isnan(b));
       }
       return a < b ? -1 : b < a ? 1 : 0;
     }
@@ -99,7 +101,8 @@ Found find_unique(const Slices<T>& slices, int64_t count, bool sorted) {
     out.first.push_back(found.first[by_place[i]]);
     out.counts.push_back(found.counts[by_place[i]]);
   }
-  for (int64_t k : found.inverse) out.inverse.push_back(static_cast<int64_t>(rank[static_cast<size_t>(k)]));
+  for (int64_t k : found.inverse)
+    out.inverse.push_back(static_cast<int64_t>(rank[static_cast<size_t>(k)]));
   return out;
 }
 
@@ -111,15 +114,18 @@ void run_unique(KernelContext& c) {
   const int64_t count = in.dim(axis);
   const int64_t outer = outer_count(in.dims(), axis), inner = inner_count(in.dims(), axis);
   const bool sorted = flag(c.attributes(), "sorted", true);
-  const Found found = in.dtype() == DType::kString
-      ? find_unique(Slices<std::string>(in.string_values(), outer, count, inner), count, sorted)
-      : with_exact_type(c.input(0).dtype(), [&]<class T>(T) {
-          return find_unique(Slices<T>(load<T>(c.input(0)), outer, count, inner), count, sorted);
-        });
+  const Found found =
+      in.dtype() == DType::kString
+          ? find_unique(Slices<std::string>(in.string_values(), outer, count, inner), count, sorted)
+          : with_exact_type(c.input(0).dtype(), [&]<class T>(T) {
+              return find_unique(Slices<T>(load<T>(c.input(0)), outer, count, inner), count,
+                                 sorted);
+            });
   if (c.wants_output(0)) {
     Dims dims = in.dims();
     dims[static_cast<size_t>(axis)] = static_cast<int64_t>(found.first.size());
-    fill_spread(c.allocate(0, c.input(0).dtype(), dims), [&](Tensor& out) { take(out, in, axis, found.first); });
+    fill_spread(c.allocate(0, c.input(0).dtype(), dims),
+                [&](Tensor& out) { take(out, in, axis, found.first); });
   }
   if (c.wants_output(1)) c.set_output(1, Tensor::vector_i64(found.first));
   if (c.wants_output(2)) c.set_output(2, Tensor::vector_i64(found.inverse));
@@ -127,7 +133,8 @@ void run_unique(KernelContext& c) {
 }
 
 const RegisterOp kUnique({.name = "Unique",
-                          .attributes = {optional("axis", AttrKind::kInt), optional("sorted", AttrKind::kInt)},
+                          .attributes = {optional("axis", AttrKind::kInt),
+                                         optional("sorted", AttrKind::kInt)},
                           .outputs = {1, 4},
                           .infer = infer_unique,
                           .run = run_unique,

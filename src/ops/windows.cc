@@ -14,9 +14,11 @@ void infer_window(InferContext& c) {
   check_single(c, 0);
   const DType dtype = dtype_attribute(c, "output_datatype", DType::kF32);
   if (!is_number(dtype))
-    c.fail(concat("output_datatype: expected numbers, got ", dtype_name(dtype)), ErrorCode::kInvalidType);
+    c.fail(concat("output_datatype: expected numbers, got ", dtype_name(dtype)),
+           ErrorCode::kInvalidType);
   const auto known = c.contents(0);
-  const Dim size = known && known->size() == 1 && (*known)[0] ? check_size(c, *(*known)[0], "size") : c.fresh_dim();
+  const Dim size = known && known->size() == 1 && (*known)[0] ? check_size(c, *(*known)[0], "size")
+                                                              : c.fresh_dim();
   set_tensor(c, 0, dtype, Shape{size.range().min < 0 ? c.fresh_dim() : size});
 }
 
@@ -29,7 +31,8 @@ void fill_window(KernelContext& c, const Cosines& w) {
   const int64_t size = element<int64_t>(c.input(0), 0);
   require_dims(c, out, {size});
   // A periodic window is a symmetric one of size + 1 without its last point.
-  const double period = static_cast<double>(flag(c.attributes(), "periodic", true) ? size : size - 1);
+  const double period =
+      static_cast<double>(flag(c.attributes(), "periodic", true) ? size : size - 1);
   for (int64_t n = 0; n < size; ++n) {
     const double angle = period > 0 ? 6.283185307179586 * static_cast<double>(n) / period : 0;
     const double v = size == 1 && period == 0
@@ -45,7 +48,8 @@ void run_blackman(KernelContext& c) { fill_window(c, {0.42, 0.5, 0.08}); }
 
 OpDef window_op(const char* name, void (*run)(KernelContext&)) {
   return {.name = name,
-          .attributes = {optional("output_datatype", AttrKind::kInt), optional("periodic", AttrKind::kInt)},
+          .attributes = {optional("output_datatype", AttrKind::kInt),
+                         optional("periodic", AttrKind::kInt)},
           .infer = infer_window,
           .run = run,
           .tolerance = {1e-6},

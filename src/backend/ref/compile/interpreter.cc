@@ -54,6 +54,9 @@ class Interpreter {
   void put(const ir::Value* value, Datum datum) {
     if (observer_) observer_(*value, datum);
     data_[value] = std::move(datum);
+    // The body of a loop makes its values anew in every iteration; those that are also outputs of
+    // the body keep a count from the last one.
+    uses_left_.erase(value);
   }
 
   void step(const ir::Node& node) {
@@ -64,7 +67,8 @@ class Interpreter {
     for (size_t i = 0; i < made.size(); ++i)
       outputs.push_back(node.outputs()[i] ? &made[i] : nullptr);
     Subgraphs subgraphs(*this, node);
-    evaluate(get_op(node.op()), node.name(), node.attributes(), inputs, outputs, &subgraphs, budget_);
+    evaluate(get_op(node.op()), node.name(), node.attributes(), inputs, outputs, &subgraphs,
+             budget_);
     for (size_t i = 0; i < made.size(); ++i)
       if (node.outputs()[i] != nullptr) put(node.outputs()[i], std::move(made[i]));
     release_inputs(node);
