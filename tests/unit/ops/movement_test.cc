@@ -16,6 +16,8 @@ constexpr auto kType = ErrorCode::kInvalidType;
 constexpr double kMax = 9.2e18, kMin = -9.2e18;
 using Ints = std::vector<int64_t>;
 
+// Tables of cases: one row, one line.
+// clang-format off
 TEST(MovementOps, Reshape) {
   check_cases({
       {"keeps and infers",
@@ -659,37 +661,12 @@ TEST(MovementOps, Fills) {
        {f32({}, {0}), f32({}, {1}), f32({}, {0.4})},
        {f32({3}, {0, 0.4, 0.8})}},
       {"empty", "Range", {}, {i64({}, {3}), i64({}, {0}), i64({}, {1})}, {i64({0}, {})}},
-      {"no step",
-       "Range",
-       {},
-       {i64({}, {3}), i64({}, {0}), i64({}, {0})},
-       {},
-       kValue,
-       "delta is 0"},
-      {"endless",
-       "Range",
-       {},
-       {i64({}, {kMin}), i64({}, {kMax}), i64({}, {1})},
-       {},
-       kValue,
-       "not finite"},
-      {"NaN",
-       "Range",
-       {},
-       {f32({}, {0}), f32({}, {std::nan("")}), f32({}, {1})},
-       {},
-       kValue,
-       "not finite"},
-      {"eye",
-       "EyeLike",
-       {{"k", int64_t{1}}, {"dtype", int64_t{7}}},
-       {f32({2, 3}, {1, 1, 1, 1, 1, 1})},
-       {i64({2, 3}, {0, 1, 0, 0, 0, 1})}},
-      {"eye below",
-       "EyeLike",
-       {{"k", int64_t{-1}}},
-       {i64({2, 2}, {1, 1, 1, 1})},
-       {i64({2, 2}, {0, 0, 1, 0})}},
+      {"far apart", "Range", {}, {i64({}, {kMin}), i64({}, {kMax}), i64({}, {kMax})}, {i64({2}, {kMin, 0})}},
+      {"no step", "Range", {}, {i64({}, {3}), i64({}, {0}), i64({}, {0})}, {}, kValue, "delta is 0"},
+      {"endless", "Range", {}, {i64({}, {kMin}), i64({}, {kMax}), i64({}, {1})}, {}, kValue, "not finite"},
+      {"NaN", "Range", {}, {f32({}, {0}), f32({}, {std::nan("")}), f32({}, {1})}, {}, kValue, "not finite"},
+      {"eye", "EyeLike", {{"k", int64_t{1}}, {"dtype", int64_t{7}}}, {f32({2, 3}, {1, 1, 1, 1, 1, 1})}, {i64({2, 3}, {0, 1, 0, 0, 0, 1})}},
+      {"eye below", "EyeLike", {{"k", int64_t{-1}}}, {i64({2, 2}, {1, 1, 1, 1})}, {i64({2, 2}, {0, 0, 1, 0})}},
       {"eye far away", "EyeLike", {{"k", INT64_MIN}}, {i64({1, 1}, {1})}, {i64({1, 1}, {0})}},
       {"one hot",
        "OneHot",
@@ -910,6 +887,7 @@ TEST(CastOps, Cast) {
       {"other width", "BitCast", to(DType::kI64), {f32({1}, {1})}, {}, kType, "32 bits"},
   });
 }
+// clang-format on
 
 }  // namespace
 }  // namespace planish::test

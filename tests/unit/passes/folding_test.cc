@@ -57,7 +57,7 @@ TEST(Folding, Contents) {
         R"(graph { input %x : float32[n, m] const %two = int64[1] {2} %s = Shape(%x)
                 %d = Mul(%s, %two) %y = Expand(%x, %s) %z = Add(%d, %d) output %y as "y" output %z as "z" })",
         R"(graph { input %x : float32[n, m]
-                %s = planish.Dims(%x) {dims=["n", "m"], dtype=7, scalar=0, sources=[0, 0, 0, 1], symbols=["m", "n"]}
+                %s = planish.Dims(%x) {dims=["n", "m"], dtype=7, scalar=0, sources=[0, 1, 0, 0], symbols=["m", "n"]}
                 %y = Expand(%x, %s) %z = planish.Dims(%x) {dims=["4*n", "4*m"], dtype=7, scalar=0,
                 sources=[0, 1, 0, 0], symbols=["m", "n"]} output %y as "y" output %z as "z" })",
         1e-5,

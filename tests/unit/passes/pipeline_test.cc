@@ -19,9 +19,9 @@ bool canonicalize_all(ir::Graph& graph, passes::PassContext& context) {
 TEST(Pipeline, ConvolutionWithBatchNormAndHardSwish) {
   check_pass(canonicalize_all, {{"block", R"(graph { input %x : float32[n, 2, h, w]
     const %k = float32[2, 2, 1, 1] {1.0, 2.0, 3.0, 4.0} const %s = float32[2] {1.0, 2.0} const %b = float32[2] {0.5, 0.5}
-    const %v = float32[2] {0.99999, 3.99999} const %three = float32[] {3.0} const %zero = float32[] {0.0}
+    const %v = float32[2] {1.0, 4.0} const %three = float32[] {3.0} const %zero = float32[] {0.0}
     const %six = float32[] {6.0}
-    %c = Conv(%x, %k) %n = BatchNormalization(%c, %s, %b, %b, %v) %a = Add(%n, %three) %r = Clip(%a, %zero, %six)
+    %c = Conv(%x, %k) %n = BatchNormalization(%c, %s, %b, %b, %v) {epsilon=0.0} %a = Add(%n, %three) %r = Clip(%a, %zero, %six)
     %m = Mul(%n, %r) %h = Div(%m, %six) %p = GlobalAveragePool(%h) %f = Flatten(%p) %y = Identity(%f)
     output %y as "y" })",
                                  R"(graph { input %x : float32[n, 2, h, w]

@@ -53,9 +53,10 @@ class Interpreter {
 
   void put(const ir::Value* value, Datum datum) {
     if (observer_) observer_(*value, datum);
-    uses_left_.erase(value);  // of an earlier round of the same body
     data_[value] = std::move(datum);
-    uses_left_.erase(value);  // a body's value is made anew in each iteration
+    // The body of a loop makes its values anew in every iteration; those that are also outputs of
+    // the body keep a count from the last one.
+    uses_left_.erase(value);
   }
 
   void step(const ir::Node& node) {
