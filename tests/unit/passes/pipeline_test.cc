@@ -25,9 +25,9 @@ TEST(Pipeline, ConvolutionWithBatchNormAndHardSwish) {
     %m = Mul(%n, %r) %h = Div(%m, %six) %p = GlobalAveragePool(%h) %f = Flatten(%p) %y = Identity(%f)
     output %y as "y" })",
                                  R"(graph { input %x : float32[n, 2, h, w]
-    const %k = float32[2, 2, 1, 1] {1.0, 2.0, 3.0, 4.0} const %b = float32[2] {0.0, 0.0}
+    const %k = float32[2, 2, 1, 1] {1.0, 2.0, 3.0, 4.0}
     const %a = int64[2] {2, 3} const %flat = int64[2] {0, 2}
-    %c = Conv(%x, %k, %b) %h = HardSwish(%c) %p = ReduceMean(%h, %a) %y = Reshape(%p, %flat) output %y as "y" })"}});
+    %c = Conv(%x, %k) %h = HardSwish(%c) %p = ReduceMean(%h, %a) %y = Reshape(%p, %flat) output %y as "y" })"}});
 }
 
 // One encoder layer's attention as torch exports it, sizes read from Shape.
