@@ -8,8 +8,20 @@
 #include <vector>
 
 #include "ops/op.h"
+#include "planish/error.h"
 
 namespace planish {
+
+// What f gives (a Dim), or nullopt where the arithmetic leaves 64 bits: integer tensors wrap, dims
+// do not.
+template <class F>
+std::optional<Dim> without_overflow(F&& f) {
+  try {
+    return f();
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
 
 // Contents of the result of an elementwise function of inputs [first, last), vectors and scalars
 // that broadcast. `f` takes the inputs' elements (std::span<const std::optional<Dim>>) and gives

@@ -5,6 +5,7 @@
 
 #include "base/str.h"
 #include "ops/computing.h"
+#include "ops/contents.h"
 #include "ops/shape_rules.h"
 #include "ops/strides.h"
 
@@ -30,25 +31,33 @@ int64_t range_count(const Tensor& start, const Tensor& limit, const Tensor& delt
   return static_cast<int64_t>(std::max(count, 0.0));
 }
 
+// The single element of integer input i as shape arithmetic knows it.
+std::optional<Dim> known_bound(const InferContext& c, int i) {
+  const auto known = c.contents(i);
+  return known && known->size() == 1 ? (*known)[0] : std::nullopt;
+}
+
 // The length over shape arithmetic, for integers.
 Dim symbolic_count(InferContext& c) {
-  Dim parts[3];
-  for (int i = 0; i < 3; ++i) {
-    const auto known = c.contents(i);
-    if (!known || known->size() != 1 || !(*known)[0]) return c.fresh_dim();
-    parts[i] = *(*known)[0];
-  }
-  const auto by = parts[2].constant();
-  if (!by || *by == INT64_MIN) return c.fresh_dim();
+  const auto start = known_bound(c, 0), limit = known_bound(c, 1), delta = known_bound(c, 2);
+  const auto by = delta ? delta->constant() : std::nullopt;
+  if (!start || !limit || !by || *by == INT64_MIN) return c.fresh_dim();
   if (*by == 0) c.fail("delta is 0", ErrorCode::kInvalidValue);
-  const Dim span = *by > 0 ? parts[1] - parts[0] : parts[0] - parts[1];
-  const Dim count = Dim::max(0, span.ceil_div(std::abs(*by)));
-  if (count.is_constant() && count.value() <= 1024) {
-    Contents out;
-    for (int64_t i = 0; i < count.value(); ++i) out.emplace_back(parts[0] + Dim(i) * parts[2]);
-    c.set_contents(0, std::move(out));
-  }
-  return count;
+  const auto count = without_overflow([&] {
+    const Dim span = *by > 0 ? *limit - *start : *start - *limit;
+    return Dim::max(0, span.ceil_div(std::abs(*by)));
+  });
+  return count ? *count : c.fresh_dim();
+}
+
+// The elements of a short range of integers.
+void range_contents(InferContext& c, const Dim& count) {
+  const auto start = known_bound(c, 0), delta = known_bound(c, 2);
+  if (!start || !delta || !count.is_constant() || count.value() > 1024) return;
+  Contents out;
+  for (int64_t i = 0; i < count.value(); ++i)
+    out.push_back(without_overflow([&] { return *start + Dim(i) * *delta; }));
+  c.set_contents(0, std::move(out));
 }
 
 void infer_range(InferContext& c) {
@@ -56,11 +65,15 @@ void infer_range(InferContext& c) {
   if (dtype != DType::kUndefined) check_tensor(c, 0, is_range_dtype, "numbers of 16 bits or more");
   for (int i = 0; i < 3; ++i) check_single(c, i);
   const Tensor *start = c.constant(0), *limit = c.constant(1), *delta = c.constant(2);
-  if (start == nullptr || limit == nullptr || delta == nullptr)
-    return set_tensor(c, 0, dtype, Shape{symbolic_count(c)});
-  const int64_t count = range_count(*start, *limit, *delta);
-  if (count < 0) c.fail("delta is 0 or the length is not finite", ErrorCode::kInvalidValue);
-  if (count <= 1024 && is_integer(dtype)) symbolic_count(c);
+  Dim count;
+  if (start != nullptr && limit != nullptr && delta != nullptr) {
+    const int64_t length = range_count(*start, *limit, *delta);
+    if (length < 0) c.fail("delta is 0 or the length is not finite", ErrorCode::kInvalidValue);
+    count = length;
+  } else {
+    count = symbolic_count(c);
+  }
+  range_contents(c, count);
   set_tensor(c, 0, dtype, Shape{count});
 }
 

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <limits>
 
+#include "ops/contents.h"
 #include "ops/strides.h"
 
 namespace planish {
@@ -41,8 +42,13 @@ void fold_contents(InferContext& c, const std::optional<Shape>& out, F&& f) {
   if (!known || !out || out->size() > 1 || known->empty() || c.rank(0) != 1) return;
   if (!(product(*out) == Dim(1)) || flag(c.attributes(), "noop_with_empty_axes", false)) return;
   std::optional<Dim> total = (*known)[0];
-  for (size_t i = 1; i < known->size() && total; ++i)
-    total = (*known)[i] ? std::optional(f(*total, *(*known)[i])) : std::nullopt;
+  for (size_t i = 1; i < known->size() && total; ++i) {
+    const auto& item = (*known)[i];
+    total = item ? without_overflow([&] { return f(*total, *item); }) : std::nullopt;
+  }
+  if (c.dtype(0) == DType::kI32 && total && total->is_constant() &&
+      (total->value() < INT32_MIN || total->value() > INT32_MAX))
+    total.reset();
   c.set_contents(0, {total});
 }
 
@@ -56,7 +62,7 @@ void infer_reduce(InferContext& c, Fold fold, bool is_plain) {
     check_rank(c, 1, 1);
   }
   auto out = reduced_shape(c, flag(c.attributes(), "keepdims", true));
-  if (is_plain && is_integer(dtype)) {
+  if (is_plain && is_index_dtype(dtype)) {
     if (fold == Fold::kSum) fold_contents(c, out, [](const Dim& a, const Dim& b) { return a + b; });
     if (fold == Fold::kProd)
       fold_contents(c, out, [](const Dim& a, const Dim& b) { return a * b; });

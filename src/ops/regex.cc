@@ -146,8 +146,13 @@ class Parser {
     return sequence;
   }
 
+  // After \\Q. A repetition after \\E is of the last character.
   void parse_quoted(Syntax& sequence) {
+    const size_t before = sequence.parts.size();
     while (!at_end() && !take("\\E")) sequence.parts.push_back(literal(next()));
+    if (sequence.parts.size() == before) return;
+    SyntaxPtr last = std::move(sequence.parts.back());
+    sequence.parts.back() = parse_repeats(std::move(last));
   }
 
   // Null for (?flags), which says nothing by itself.
