@@ -54,6 +54,9 @@ class Interpreter {
   void put(const ir::Value* value, Datum datum) {
     if (observer_) observer_(*value, datum);
     data_[value] = std::move(datum);
+    // The body of a loop makes its values anew in every iteration; those that are also outputs of
+    // the body keep a count from the last one.
+    uses_left_.erase(value);
   }
 
   void step(const ir::Node& node) {
