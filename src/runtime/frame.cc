@@ -456,4 +456,19 @@ std::vector<Datum> Frame::run_subprogram(int step, int index, std::vector<Datum>
   return child->run(inputs, binding_->symbols, nullptr);
 }
 
+std::vector<Type> Frame::subprogram_types(int step, int index) const {
+  const plan::Step& source = *program_.steps[static_cast<size_t>(step)].step;
+  const plan::Subprogram& sub = source.subprograms.at(static_cast<size_t>(index));
+  const plan::Program& program = *run_.engine.programs[static_cast<size_t>(sub.program)].program;
+  std::vector<Type> types;
+  for (int32_t v : program.outputs) {
+    Type type = program.values[static_cast<size_t>(v)].type;
+    if (type.shape)
+      for (Dim& dim : *type.shape)
+        if (const auto value = evaluate(run_.engine, dim, binding_->symbols)) dim = *value;
+    types.push_back(std::move(type));
+  }
+  return types;
+}
+
 }  // namespace planish

@@ -54,6 +54,8 @@ class Frame {
                          OutputPlaces* places);
   // For a step of this frame that is running. `step`: its position in the code.
   std::vector<Datum> run_subprogram(int step, int index, std::vector<Datum> inputs);
+  // Types of what it would return, as far as they are known now: with constants for bound symbols.
+  std::vector<Type> subprogram_types(int step, int index) const;
 
   Arena& arena() { return arena_; }
   // Lays the program out without running it.

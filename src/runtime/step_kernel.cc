@@ -100,4 +100,8 @@ std::vector<Datum> StepContext::run_subprogram(int index, std::vector<Datum> inp
   return frame_->run_subprogram(index_, index, std::move(inputs));
 }
 
+std::vector<Type> StepContext::subprogram_types(int index) const {
+  return frame_->subprogram_types(index_, index);
+}
+
 }  // namespace planish

@@ -169,6 +169,8 @@ class StepContext {
   int find_subprogram(std::string_view name) const;
   // Runs it once; captured values are handed over by the frame. What comes back owns its memory.
   std::vector<Datum> run_subprogram(int index, std::vector<Datum> inputs);
+  // Types of what it would return, as far as they are known now.
+  std::vector<Type> subprogram_types(int index) const;
 
  private:
   friend class Frame;

@@ -65,6 +65,10 @@ class Subprograms final : public SubgraphRunner {
     if (index < 0) throw Error(ErrorCode::kInvalidPlan, concat("there is no subprogram ", name));
     return context_.run_subprogram(index, std::move(inputs));
   }
+  std::vector<Type> output_types(std::string_view name) const override {
+    const int index = context_.find_subprogram(name);
+    return index < 0 ? std::vector<Type>() : context_.subprogram_types(index);
+  }
 
  private:
   StepContext& context_;
