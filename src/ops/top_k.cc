@@ -49,8 +49,12 @@ void choose(KernelContext& c, int axis, int64_t k) {
   std::vector<int64_t> order(static_cast<size_t>(size));
   for (int64_t o = 0; o < outer; ++o) {
     for (int64_t i = 0; i < inner; ++i) {
-      for (int64_t n = 0; n < size; ++n)
-        load<T>(in, (o * size + n) * inner + i, 1, &line[static_cast<size_t>(n)]);
+      if (inner == 1) {
+        load<T>(in, o * size, size, line.data());
+      } else {
+        for (int64_t n = 0; n < size; ++n)
+          load<T>(in, (o * size + n) * inner + i, 1, &line[static_cast<size_t>(n)]);
+      }
       std::iota(order.begin(), order.end(), 0);
       std::partial_sort(order.begin(), order.begin() + k, order.end(), [&](int64_t a, int64_t b) {
         const T x = line[static_cast<size_t>(a)], y = line[static_cast<size_t>(b)];
