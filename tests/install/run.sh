@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# run.sh BUILD_FOLDER: installs, moves the installation, builds a program against it with CMake and with
-# pkg-config, runs both, and checks that the installation does not remember the build folder.
+# run.sh BUILD_FOLDER: installs, moves the installation, builds programs against it with CMake and with
+# pkg-config, runs them, and checks that the installation does not remember the build folder.
 set -euo pipefail
 build=$(realpath "$1")
 here=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
@@ -14,13 +14,17 @@ prefix=$work/moved
 
 cmake -S "$here" -B "$work/consumer" -G Ninja -DCMAKE_PREFIX_PATH="$prefix" >"$work/configure.log"
 cmake --build "$work/consumer" >"$work/build.log" || { cat "$work/build.log"; exit 1; }
-"$work/consumer/consumer"
-"$work/consumer/runtime_consumer"
+"$work/consumer/compile" "$work/double.plan"
+"$work/consumer/serve" "$work/double.plan"
+if readelf -dW "$work/consumer/serve" | grep -F 'libplanish.so'; then
+  echo "a program of planish::runtime needs the compiler"
+  exit 1
+fi
 
 export PKG_CONFIG_PATH=$prefix/lib/pkgconfig
 read -ra flags <<<"$(pkg-config --cflags --libs planish)"
-g++ -std=c++20 "$here/consumer.cc" -o "$work/by_pkg_config" "${flags[@]}" "-Wl,-rpath,$prefix/lib"
-"$work/by_pkg_config"
+g++ -std=c++20 "$here/compile.cc" -o "$work/by_pkg_config" "${flags[@]}" "-Wl,-rpath,$prefix/lib"
+"$work/by_pkg_config" "$work/double.plan"
 
 if [ -x "$prefix/bin/planish" ]; then
   (cd / && env -u LD_LIBRARY_PATH "$prefix/bin/planish" --help >/dev/null)

@@ -19,6 +19,7 @@ Tensor row(const std::vector<double>& v) {
   return f32({1, 1, static_cast<int64_t>(v.size()), 1}, v);
 }
 
+// size: one table of cases
 TEST(AttentionOps, Attention) {
   const Tensor zero = row({0, 0}), v = row({1, 3});
   check_cases({

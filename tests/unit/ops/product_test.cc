@@ -85,6 +85,7 @@ TEST(ProductOps, Gemm) {
   });
 }
 
+// size: one table of cases
 TEST(ProductOps, Conv) {
   const Tensor x = counting(DType::kF32, {1, 1, 3, 3});
   const Attributes padded{{"pads", Ints{1, 1, 1, 1}}};

@@ -20,6 +20,7 @@ Tensor i4(Dims dims, const std::vector<double>& v) {
 }
 Attributes to(DType type) { return {{"output_dtype", static_cast<int64_t>(type)}}; }
 
+// size: one table of cases
 TEST(QuantizationOps, Quantize) {
   const Tensor x = f32({4}, {-3, 0.5, 1.5, 1000}), one = f32({}, {1});
   check_cases({
