@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plan/decode.h"
 
+#include <bit>
 #include <cstring>
 #include <utility>
 
@@ -229,7 +230,7 @@ class Decoder {
   Attribute read_attribute(const fb::Attribute& in) {
     switch (in.kind()) {
       case 0: return in.integer();
-      case 1: return in.real();
+      case 1: return std::bit_cast<double>(in.real());
       case 2: return text(in.text());
       case 3: return numbers(in.integers());
       case 4: return numbers(in.reals());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plan/encode.h"
 
+#include <bit>
 #include <map>
 #include <string>
 #include <tuple>
@@ -139,10 +140,9 @@ class Encoder {
     if (const auto* v = std::get_if<Type>(&a)) type_number = type(*v);
     const auto* integer = std::get_if<int64_t>(&a);
     const auto* real = std::get_if<double>(&a);
-    // A zero is written like any other number: -0.0 is not the default, and 0 need not be stored.
     return fb::CreateAttribute(builder_, key, static_cast<uint8_t>(a.index()),
-                               integer ? *integer : 0, real ? *real : 0.0, string, integers, reals,
-                               strings, one, many, type_number);
+                               integer ? *integer : 0, real ? std::bit_cast<uint64_t>(*real) : 0,
+                               string, integers, reals, strings, one, many, type_number);
   }
 
   Offset<fb::Step> step(const Step& s) {

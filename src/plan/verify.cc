@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "base/checked.h"
 #include "base/str.h"
 #include "planish/error.h"
 
@@ -86,7 +87,8 @@ class Verifier {
       const Constant& c = plan_.constants[i];
       require(c.data.defined(), "constant ", i, " has no data");
       require(c.dims.size() <= kMaxRank, "constant ", i, ": its rank is over ", kMaxRank);
-      const int64_t count = element_count(c.dims);
+      const int64_t count =
+          checked_element_count(c.dims, concat("constant ", i), ErrorCode::kInvalidPlan);
       if (c.is_splat)
         require(c.data.count() == 1 && dtype_bits(c.dtype()) >= 8 && count > 0, "constant ", i,
                 ": a splat must have one element of whole bytes");
