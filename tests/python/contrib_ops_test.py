@@ -101,7 +101,7 @@ MASK = np.array([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]], np.int32)
 
 CASES = [
     *(
-        Case("FusedConv", [f(1, 3, 6, 6), f(4, 3, 3, 3), f(4)], {"activation": a, **p}, name=a)
+        Case("FusedConv", [f(1, 3, 6, 6), f(4, 3, 3, 3), f(4)], {"activation": a, **p}, name=a)  # type: ignore[dict-item]
         for a, p in [
             ("Relu", {}),
             ("LeakyRelu", {"activation_params": [0.3]}),

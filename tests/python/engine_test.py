@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
-
 import planish
+import pytest
 
 
 def small_engine(**options: Any) -> planish.Engine:
@@ -62,7 +61,14 @@ def test_every_layout_of_an_array_is_read_right() -> None:
     unaligned = np.frombuffer(b"\0" + x.tobytes(), np.uint8)[1:].view(np.float32).reshape(4, 4)
     frozen = x.copy()
     frozen.flags.writeable = False
-    layouts = [wide[::2, ::2], np.asfortranarray(x), x[::-1][::-1], unaligned, frozen, x.astype(">f4")]
+    layouts = [
+        wide[::2, ::2],
+        np.asfortranarray(x),
+        x[::-1][::-1],
+        unaligned,
+        frozen,
+        x.astype(">f4"),
+    ]
     for layout in layouts:
         np.testing.assert_array_equal(engine.run({"x": layout})["relu"], expected)
     row = np.broadcast_to(x[:1], (4, 4))
@@ -111,9 +117,9 @@ def test_wrong_inputs_get_a_sentence(inputs: Any, code: str, words: str) -> None
         lambda: planish.build("x", level=9),
         lambda: planish.build("x", level="high"),
         lambda: planish.build("x", no_such_option=1),
-        lambda: planish.build("x", shapes=3),
+        lambda: planish.build("x", shapes=3),  # type: ignore[arg-type]
         lambda: planish.build("x", shapes={"x": 3}),
-        lambda: planish.build("x", progress=3),
+        lambda: planish.build("x", progress=3),  # type: ignore[arg-type]
         lambda: small_engine().create_context("a"),  # type: ignore[arg-type]
         lambda: small_engine().create_context(7),
         lambda: small_engine().save(3),  # type: ignore[arg-type]
@@ -161,7 +167,7 @@ def test_subgraphs_capture_and_loop() -> None:
         inner.mark_output(inner.add("Add", [value, x]), "v")
 
     net.mark_output(net.add("Loop", [trips, None, x], subgraphs={"body": body}), "y")
-    out = net.build().run({"x": np.float32([1, 2]), "trips": np.int64(3)})
+    out = net.build().run({"x": np.array([1, 2], np.float32), "trips": np.int64(3)})
     np.testing.assert_array_equal(out["y"], [4, 8])
 
 
