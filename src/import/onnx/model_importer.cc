@@ -269,7 +269,7 @@ void ModelImporter::spend_node(const std::string& node) {
     throw Error(ErrorCode::kBudgetExceeded,
                 concat("the model has more than ", options_.limits.nodes,
                        " nodes with its functions expanded"),
-                node, "raise max_nodes if this is meant");
+                node, "raise max_model_nodes if this is meant");
 }
 
 void ModelImporter::refuse(const pb::NodeProto& node, const Scope& scope, const std::string& why) {
