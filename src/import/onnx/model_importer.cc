@@ -13,7 +13,8 @@ namespace {
 constexpr int64_t kNewestIr = 13;
 constexpr int64_t kNewestOpset = 27;
 
-[[noreturn]] void fail(const std::string& what, std::string node = {}, std::string hint = {}) {
+[[noreturn]] void fail_model(const std::string& what, std::string node = {},
+                             std::string hint = {}) {
   throw Error(ErrorCode::kInvalidModel, what, std::move(node), std::move(hint));
 }
 
@@ -38,8 +39,8 @@ bool is_utf8(std::string_view text) {
 
 // Names of inputs and outputs are what callers say.
 void check_name(const std::string& name, const char* what) {
-  if (name.empty()) fail(concat(what, " of the graph has no name"));
-  if (!is_utf8(name)) fail(concat("the name of ", what, " of the graph is not valid UTF-8"));
+  if (name.empty()) fail_model(concat(what, " of the graph has no name"));
+  if (!is_utf8(name)) fail_model(concat("the name of ", what, " of the graph is not valid UTF-8"));
 }
 
 std::string quote(const std::string& name) { return concat("\"", name, "\""); }
@@ -64,7 +65,8 @@ OpsetVersions read_opsets(const google::protobuf::RepeatedPtrField<pb::OperatorS
   const auto standard = out.find("");
   if (standard == out.end()) return out;
   if (standard->second < 1)
-    fail(concat(what, ": expected an opset from 1 to ", kNewestOpset, ", got ", standard->second));
+    fail_model(
+        concat(what, ": expected an opset from 1 to ", kNewestOpset, ", got ", standard->second));
   if (standard->second > kNewestOpset)
     throw Error(
         ErrorCode::kUnsupported,
@@ -78,12 +80,12 @@ ModelImporter::ModelImporter(pb::ModelProto& model, const ImportOptions& options
     : model_(model), options_(options), tensors_(std::move(folder), options.limits) {}
 
 std::unique_ptr<ir::Graph> ModelImporter::run() {
-  if (!model_.has_graph()) fail("the model has no graph", {}, "is it an ONNX file?");
+  if (!model_.has_graph()) fail_model("the model has no graph", {}, "is it an ONNX file?");
   if (model_.ir_version() > kNewestIr)
     throw Error(ErrorCode::kUnsupported, concat("expected an ONNX IR version of at most ",
                                                 kNewestIr, ", got ", model_.ir_version()));
   if (model_.ir_version() < 1)
-    fail(
+    fail_model(
         concat("expected an ONNX IR version from 1 to ", kNewestIr, ", got ", model_.ir_version()));
   frame_.opsets = read_opsets(model_.opset_import(), model_.ir_version(), "the model");
   read_functions();
@@ -108,8 +110,8 @@ void ModelImporter::read_functions() {
     const std::string key =
         concat(plain_domain(function.domain()), ":", function.name(), ":", function.overload());
     if (!functions_.emplace(key, &function).second)
-      fail(concat("function ", quote(function.name()), " of domain ", quote(function.domain()),
-                  " is defined twice"));
+      fail_model(concat("function ", quote(function.name()), " of domain ",
+                        quote(function.domain()), " is defined twice"));
   }
 }
 
@@ -135,8 +137,8 @@ std::set<std::string> ModelImporter::constant_names(const pb::GraphProto& proto,
                                                     bool is_outermost) const {
   std::set<std::string> names;
   auto add = [&names](const std::string& name) {
-    if (name.empty()) fail("an initialiser has no name");
-    if (!names.insert(name).second) fail(concat("there are two initialisers ", quote(name)));
+    if (name.empty()) fail_model("an initialiser has no name");
+    if (!names.insert(name).second) fail_model(concat("there are two initialisers ", quote(name)));
   };
   for (const auto& tensor : proto.initializer()) add(tensor.name());
   for (const auto& tensor : proto.sparse_initializer()) add(tensor.values().name());
@@ -155,7 +157,7 @@ void ModelImporter::import_inputs(const pb::GraphProto& proto, Scope& scope,
     check_name(input.name(), "an input");
     const Type type = to_type(input.type(), input.name(), &names);
     if (type.kind == Type::Kind::kUnknown)
-      fail(concat("input ", quote(input.name()), " has no type"));
+      fail_model(concat("input ", quote(input.name()), " has no type"));
     bind(scope, input.name(), scope.graph->add_input(input.name(), type),
          "as an input of the graph");
   }
@@ -211,9 +213,10 @@ void ModelImporter::import_outputs(const pb::GraphProto& proto, Scope& scope) {
   for (const auto& output : proto.output()) {
     if (scope.parent == nullptr) check_name(output.name(), "an output");
     if (scope.parent == nullptr && !names.insert(output.name()).second)
-      fail(concat("there are two outputs ", quote(output.name())));
+      fail_model(concat("there are two outputs ", quote(output.name())));
     ir::Value* value = look_up(scope, output.name(), "the graph's outputs");
-    if (value == nullptr) fail(concat("output ", quote(output.name()), " is an absent input"));
+    if (value == nullptr)
+      fail_model(concat("output ", quote(output.name()), " is an absent input"));
     scope.graph->add_output(value, output.name());
   }
 }
@@ -243,7 +246,7 @@ void ModelImporter::import_nodes(google::protobuf::RepeatedPtrField<pb::NodeProt
 void ModelImporter::bind(Scope& scope, const std::string& name, ir::Value* value,
                          const std::string& maker) {
   if (!scope.values.emplace(name, value).second)
-    fail(concat("value ", quote(name), " is made twice, the second time ", maker));
+    fail_model(concat("value ", quote(name), " is made twice, the second time ", maker));
 }
 
 ir::Value* ModelImporter::look_up(const Scope& scope, const std::string& name,
@@ -257,7 +260,8 @@ ir::Value* ModelImporter::look_up(const Scope& scope, const std::string& name,
                   concat("value ", quote(name), " cannot be made: ", why->second));
     return it->second;
   }
-  fail(concat(user, ": value ", quote(name), " is not made by any input, initialiser or node"));
+  fail_model(
+      concat(user, ": value ", quote(name), " is not made by any input, initialiser or node"));
 }
 
 void ModelImporter::spend_node(const std::string& node) {
@@ -265,7 +269,7 @@ void ModelImporter::spend_node(const std::string& node) {
     throw Error(ErrorCode::kBudgetExceeded,
                 concat("the model has more than ", options_.limits.nodes,
                        " nodes with its functions expanded"),
-                node, "raise max_nodes if this is meant");
+                node, "raise max_model_nodes if this is meant");
 }
 
 void ModelImporter::refuse(const pb::NodeProto& node, const Scope& scope, const std::string& why) {

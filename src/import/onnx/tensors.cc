@@ -16,7 +16,8 @@
 namespace planish::onnx {
 namespace {
 
-[[noreturn]] void fail(const std::string& what, const std::string& problem, std::string hint = {}) {
+[[noreturn]] void fail_tensor(const std::string& what, const std::string& problem,
+                              std::string hint = {}) {
   throw Error(ErrorCode::kInvalidModel, concat(what, ": ", problem), {}, std::move(hint));
 }
 
@@ -29,8 +30,8 @@ Dims read_dims(const google::protobuf::RepeatedField<int64_t>& dims, const std::
   Dims out(dims.begin(), dims.end());
   int64_t count = 0;
   if (!try_element_count(out, &count))
-    fail(what, concat("shape ", dims_text(out),
-                      " has a negative dimension or more elements than 2^63-1"));
+    fail_tensor(what, concat("shape ", dims_text(out),
+                             " has a negative dimension or more elements than 2^63-1"));
   return out;
 }
 
@@ -74,8 +75,8 @@ Tensor over_bytes(DType type, const Dims& dims, const std::byte* data, size_t by
 void check_payload(const std::string& what, DType type, const Dims& dims, const char* field,
                    size_t expected, size_t got) {
   if (expected != got)
-    fail(what, concat("expected ", expected, " entries of ", field, " for ", dtype_name(type), " ",
-                      dims_to_string(dims), ", got ", got));
+    fail_tensor(what, concat("expected ", expected, " entries of ", field, " for ",
+                             dtype_name(type), " ", dims_to_string(dims), ", got ", got));
 }
 
 template <class Stored, class Field>
@@ -93,7 +94,7 @@ Tensor copy_int32(DType type, const Dims& dims,
   if (bits < 32)
     for (const int32_t value : field)
       if (value < -(1 << (bits - 1)) || value >= (1 << bits))
-        fail(what, concat("int32_data holds ", value, ", which is no ", dtype_name(type)));
+        fail_tensor(what, concat("int32_data holds ", value, ", which is no ", dtype_name(type)));
   Tensor out = bits == 32   ? copy_plain<int32_t>(type, dims, field)
                : bits == 16 ? copy_plain<int16_t>(type, dims, field)
                             : copy_plain<int8_t>(type, dims, field);
@@ -158,7 +159,7 @@ std::optional<uint64_t> parse_number(std::string_view text) {
 
 DType to_dtype(int64_t number, const std::string& what) {
   if (number < 1 || number >= kDTypeCount)
-    fail(what, concat("expected a data type from 1 to ", kDTypeCount - 1, ", got ", number));
+    fail_tensor(what, concat("expected a data type from 1 to ", kDTypeCount - 1, ", got ", number));
   return static_cast<DType>(number);
 }
 
@@ -167,20 +168,20 @@ Tensor TensorReader::read(pb::TensorProto& proto, const std::string& what) {
   if (known != known_.end()) return known->second;
   const DType type = to_dtype(proto.data_type(), what);
   const Dims dims = read_dims(proto.dims(), what);
-  if (proto.has_segment()) fail(what, "tensors in segments are not defined by ONNX");
+  if (proto.has_segment()) fail_tensor(what, "tensors in segments are not defined by ONNX");
   Tensor out;
   if (proto.data_location() == pb::TensorProto::EXTERNAL) {
     if (proto.has_raw_data() || has_typed_data(proto))
-      fail(what, "the data is external and inside of the model at once");
+      fail_tensor(what, "the data is external and inside of the model at once");
     out = read_external(proto, type, dims, what);
   } else if (proto.has_raw_data() && !(proto.raw_data().empty() && has_typed_data(proto))) {
-    if (type == DType::kString) fail(what, "expected string_data, got raw_data");
-    if (has_typed_data(proto)) fail(what, "raw_data and typed data are there at once");
+    if (type == DType::kString) fail_tensor(what, "expected string_data, got raw_data");
+    if (has_typed_data(proto)) fail_tensor(what, "raw_data and typed data are there at once");
     const size_t bytes = checked_bytes(element_count(dims), static_cast<uint32_t>(dtype_bits(type)),
                                        what, ErrorCode::kInvalidModel);
     if (bytes != proto.raw_data().size())
-      fail(what, concat("expected ", bytes, " bytes of raw_data for ", dtype_name(type), " ",
-                        dims_to_string(dims), ", got ", proto.raw_data().size()));
+      fail_tensor(what, concat("expected ", bytes, " bytes of raw_data for ", dtype_name(type), " ",
+                               dims_to_string(dims), ", got ", proto.raw_data().size()));
     auto raw = std::shared_ptr<std::string>(proto.release_raw_data());
     out = over_bytes(type, dims, reinterpret_cast<const std::byte*>(raw->data()), bytes, raw);
   } else {
@@ -192,7 +193,7 @@ Tensor TensorReader::read(pb::TensorProto& proto, const std::string& what) {
 
 Tensor TensorReader::read_external(const pb::TensorProto& proto, DType type, const Dims& dims,
                                    const std::string& what) {
-  if (type == DType::kString) fail(what, "strings cannot be external data");
+  if (type == DType::kString) fail_tensor(what, "strings cannot be external data");
   std::string location;
   uint64_t offset = 0;
   std::optional<uint64_t> length;
@@ -202,8 +203,8 @@ Tensor TensorReader::read_external(const pb::TensorProto& proto, DType type, con
     } else if (entry.key() == "offset" || entry.key() == "length") {
       const auto number = parse_number(entry.value());
       if (!number)
-        fail(what, concat("external data: expected a number as ", entry.key(), ", got \"",
-                          entry.value(), "\""));
+        fail_tensor(what, concat("external data: expected a number as ", entry.key(), ", got \"",
+                                 entry.value(), "\""));
       if (entry.key() == "offset")
         offset = *number;
       else
@@ -211,13 +212,13 @@ Tensor TensorReader::read_external(const pb::TensorProto& proto, DType type, con
     }
   }
   if (!folder_)
-    fail(what, "the data is external, but a model given as bytes has no folder",
-         "name the folder with external_data, or give the model's path");
+    fail_tensor(what, "the data is external, but a model given as bytes has no folder",
+                "name the folder with external_data, or give the model's path");
   const uint64_t bytes = checked_bytes(element_count(dims), static_cast<uint32_t>(dtype_bits(type)),
                                        what, ErrorCode::kInvalidModel);
   if (length && *length != bytes)
-    fail(what, concat("external data: expected ", bytes, " bytes for ", dtype_name(type), " ",
-                      dims_to_string(dims), ", got length ", *length));
+    fail_tensor(what, concat("external data: expected ", bytes, " bytes for ", dtype_name(type),
+                             " ", dims_to_string(dims), ", got length ", *length));
   const OwnedBytes* file = nullptr;
   try {
     file = &folder_->open(location);
@@ -225,9 +226,9 @@ Tensor TensorReader::read_external(const pb::TensorProto& proto, DType type, con
     throw Error(e.code(), concat(what, ": ", e.what()), e.node(), e.hint());
   }
   if (!range_within(offset, bytes, file->bytes.size()))
-    fail(what,
-         concat("external data: bytes from ", offset, ", ", bytes, " of them, lie outside of \"",
-                location, "\", which has ", file->bytes.size()));
+    fail_tensor(what, concat("external data: bytes from ", offset, ", ", bytes,
+                             " of them, lie outside of \"", location, "\", which has ",
+                             file->bytes.size()));
   return over_bytes(type, dims, file->bytes.data() + offset, bytes, file->owner);
 }
 
@@ -238,17 +239,17 @@ Tensor TensorReader::read(pb::SparseTensorProto& proto, const std::string& what)
   Tensor values = read(*proto.mutable_values(), what + " (values)");
   const Tensor indices = read(*proto.mutable_indices(), what + " (indices)");
   if (values.rank() != 1)
-    fail(what, concat("expected values of rank 1, got ", dims_to_string(values.dims())));
+    fail_tensor(what, concat("expected values of rank 1, got ", dims_to_string(values.dims())));
   const int64_t n = values.count();
   const auto rank = static_cast<int64_t>(dims.size());
   const bool linear = indices.rank() == 1;
   if (indices.dtype() != DType::kI64 || indices.dims() != (linear ? Dims{n} : Dims{n, rank}))
-    fail(what, concat("expected int64 indices ", n, " or ", n, "x", rank, ", got ",
-                      dtype_name(indices.dtype()), " ", dims_to_string(indices.dims())));
+    fail_tensor(what, concat("expected int64 indices ", n, " or ", n, "x", rank, ", got ",
+                             dtype_name(indices.dtype()), " ", dims_to_string(indices.dims())));
   const int64_t count = element_count(dims);
   const int bits = dtype_bits(values.dtype());
   if (bits < 8)
-    fail(what, concat("sparse tensors of ", dtype_name(values.dtype()), " are not read"));
+    fail_tensor(what, concat("sparse tensors of ", dtype_name(values.dtype()), " are not read"));
   check_budget(checked_bytes(count, static_cast<uint32_t>(bits), what, ErrorCode::kInvalidModel),
                static_cast<uint64_t>(limits_.dense_bytes), concat(what, " made dense, in bytes"),
                "max_build_memory");
@@ -264,7 +265,8 @@ Tensor TensorReader::read(pb::SparseTensorProto& proto, const std::string& what)
       inside = inside && x >= 0 && x < size;
       if (inside) at = at * size + x;
     }
-    if (!inside) fail(what, concat("index number ", i, " lies outside of ", dims_to_string(dims)));
+    if (!inside)
+      fail_tensor(what, concat("index number ", i, " lies outside of ", dims_to_string(dims)));
     std::memcpy(out.data() + static_cast<size_t>(at) * width,
                 values.data() + static_cast<size_t>(i) * width, width);
   }

@@ -108,7 +108,7 @@ TEST(OnnxFunctions, ExpansionHasABudget) {
   m.node("local::F29", {"x"}, {"y"}).output("y");
   const Error e = m.error({.limits = {.nodes = 10000}});
   EXPECT_EQ(e.code(), ErrorCode::kBudgetExceeded);
-  EXPECT_THAT(e.hint(), HasSubstr("max_nodes"));
+  EXPECT_THAT(e.hint(), HasSubstr("max_model_nodes"));
 }
 
 TEST(OnnxFunctions, CallsHaveADepth) {

@@ -2,7 +2,7 @@
 // Attention: the projection to queries, keys and values, and ONNX's Attention.
 #include "import/onnx/ops/microsoft/blocks.h"
 
-namespace planish::onnx {
+namespace planish::onnx::microsoft_attention {
 namespace {
 
 enum Input { kX, kWeights, kBias, kMask, kPast, kAttentionBias, kPastLength };
@@ -62,4 +62,4 @@ void import_attention(NodeContext& c) {
 const RegisterImporter kAttention("Attention", import_attention, kMicrosoft);
 
 }  // namespace
-}  // namespace planish::onnx
+}  // namespace planish::onnx::microsoft_attention

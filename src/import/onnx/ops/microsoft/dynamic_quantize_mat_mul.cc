@@ -2,7 +2,7 @@
 // DynamicQuantizeMatMul and MatMulIntegerToFloat: an integer product with float scales around it.
 #include "import/onnx/ops/microsoft/blocks.h"
 
-namespace planish::onnx {
+namespace planish::onnx::microsoft_dynamic_quantize_mat_mul {
 namespace {
 
 ir::Value* scaled_product(NodeContext& c, std::vector<ir::Value*> operands, ir::Value* scale_a,
@@ -29,4 +29,4 @@ const RegisterImporter kDynamic("DynamicQuantizeMatMul", import_dynamic, kMicros
 const RegisterImporter kToFloat("MatMulIntegerToFloat", import_to_float, kMicrosoft);
 
 }  // namespace
-}  // namespace planish::onnx
+}  // namespace planish::onnx::microsoft_dynamic_quantize_mat_mul

@@ -2,7 +2,7 @@
 // EmbedLayerNormalization: the sum of word, position and segment embeddings, normalised.
 #include "import/onnx/ops/microsoft/blocks.h"
 
-namespace planish::onnx {
+namespace planish::onnx::microsoft_embed_layer_normalization {
 namespace {
 
 enum Input {
@@ -47,4 +47,4 @@ void import_embed(NodeContext& c) {
 const RegisterImporter kEmbed("EmbedLayerNormalization", import_embed, kMicrosoft);
 
 }  // namespace
-}  // namespace planish::onnx
+}  // namespace planish::onnx::microsoft_embed_layer_normalization

@@ -2,7 +2,7 @@
 // FusedConv: Conv, a sum and an activation.
 #include "import/onnx/ops/microsoft/blocks.h"
 
-namespace planish::onnx {
+namespace planish::onnx::microsoft_fused_conv {
 namespace {
 
 void import_fused_conv(NodeContext& c) {
@@ -19,4 +19,4 @@ void import_fused_conv(NodeContext& c) {
 const RegisterImporter kFusedConv("FusedConv", import_fused_conv, kMicrosoft);
 
 }  // namespace
-}  // namespace planish::onnx
+}  // namespace planish::onnx::microsoft_fused_conv

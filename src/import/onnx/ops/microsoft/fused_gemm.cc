@@ -2,7 +2,7 @@
 // FusedGemm: Gemm and an activation.
 #include "import/onnx/ops/microsoft/blocks.h"
 
-namespace planish::onnx {
+namespace planish::onnx::microsoft_fused_gemm {
 namespace {
 
 void import_fused_gemm(NodeContext& c) {
@@ -20,4 +20,4 @@ void import_fused_gemm(NodeContext& c) {
 const RegisterImporter kFusedGemm("FusedGemm", import_fused_gemm, kMicrosoft);
 
 }  // namespace
-}  // namespace planish::onnx
+}  // namespace planish::onnx::microsoft_fused_gemm

@@ -4,7 +4,7 @@
 
 #include "import/onnx/ops/microsoft/blocks.h"
 
-namespace planish::onnx {
+namespace planish::onnx::microsoft_fused_mat_mul {
 namespace {
 
 // With the last two axes exchanged, or the batch axes put between them.
@@ -36,4 +36,4 @@ const RegisterImporter kFusedMatMul("FusedMatMul", import_fused_mat_mul, kMicros
 const RegisterImporter kTransposeMatMul("TransposeMatMul", import_fused_mat_mul, kMicrosoft);
 
 }  // namespace
-}  // namespace planish::onnx
+}  // namespace planish::onnx::microsoft_fused_mat_mul

@@ -2,7 +2,7 @@
 // The GELU family of com.microsoft.
 #include "import/onnx/ops/microsoft/blocks.h"
 
-namespace planish::onnx {
+namespace planish::onnx::microsoft_gelu {
 namespace {
 
 ir::Value* with_bias(NodeContext& c) {
@@ -25,4 +25,4 @@ const RegisterImporter kFastGelu("FastGelu", import_fast_gelu, kMicrosoft);
 const RegisterImporter kQuickGelu("QuickGelu", import_quick_gelu, kMicrosoft);
 
 }  // namespace
-}  // namespace planish::onnx
+}  // namespace planish::onnx::microsoft_gelu

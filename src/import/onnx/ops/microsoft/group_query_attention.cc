@@ -6,7 +6,7 @@
 // write[b] on, and query i of sample b sees key j if j <= write[b] + i and j <= seqlens_k[b].
 #include "import/onnx/ops/microsoft/rotary.h"
 
-namespace planish::onnx {
+namespace planish::onnx::microsoft_group_query_attention {
 namespace {
 
 enum Input {
@@ -145,4 +145,4 @@ const RegisterImporter kGroupQueryAttention("GroupQueryAttention", import_group_
                                             kMicrosoft);
 
 }  // namespace
-}  // namespace planish::onnx
+}  // namespace planish::onnx::microsoft_group_query_attention

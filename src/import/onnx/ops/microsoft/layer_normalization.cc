@@ -3,7 +3,7 @@
 // RMSNormalization since opset 23.
 #include "import/onnx/ops/microsoft/blocks.h"
 
-namespace planish::onnx {
+namespace planish::onnx::microsoft_layer_normalization {
 namespace {
 
 constexpr char kNoStatistics[] = "the statistics of training";
@@ -54,4 +54,4 @@ const RegisterImporter kSkipSimplified("SkipSimplifiedLayerNormalization", impor
                                        kMicrosoft);
 
 }  // namespace
-}  // namespace planish::onnx
+}  // namespace planish::onnx::microsoft_layer_normalization

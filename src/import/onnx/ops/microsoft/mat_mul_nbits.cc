@@ -9,7 +9,7 @@
 #include "import/onnx/ops/microsoft/blocks.h"
 #include "tensor/elements.h"
 
-namespace planish::onnx {
+namespace planish::onnx::microsoft_mat_mul_nbits {
 namespace {
 
 enum Input { kA, kB, kScales, kZeroPoints, kGroups, kBias };
@@ -92,4 +92,4 @@ void import_mat_mul_nbits(NodeContext& c) {
 const RegisterImporter kMatMulNBits("MatMulNBits", import_mat_mul_nbits, kMicrosoft);
 
 }  // namespace
-}  // namespace planish::onnx
+}  // namespace planish::onnx::microsoft_mat_mul_nbits

@@ -2,7 +2,7 @@
 // MultiHeadAttention: queries, keys and values, apart or packed, with one bias for all three.
 #include "import/onnx/ops/microsoft/blocks.h"
 
-namespace planish::onnx {
+namespace planish::onnx::microsoft_multi_head_attention {
 namespace {
 
 enum Input {
@@ -106,4 +106,4 @@ const RegisterImporter kMultiHeadAttention("MultiHeadAttention", import_multi_he
                                            kMicrosoft);
 
 }  // namespace
-}  // namespace planish::onnx
+}  // namespace planish::onnx::microsoft_multi_head_attention

@@ -2,7 +2,7 @@
 // NhwcMaxPool: MaxPool with the channels last.
 #include "import/onnx/ops/microsoft/blocks.h"
 
-namespace planish::onnx {
+namespace planish::onnx::microsoft_nhwc_max_pool {
 namespace {
 
 void import_nhwc_max_pool(NodeContext& c) {
@@ -16,4 +16,4 @@ void import_nhwc_max_pool(NodeContext& c) {
 const RegisterImporter kNhwcMaxPool("NhwcMaxPool", import_nhwc_max_pool, kMicrosoft);
 
 }  // namespace
-}  // namespace planish::onnx
+}  // namespace planish::onnx::microsoft_nhwc_max_pool

@@ -16,6 +16,7 @@ void quantize_output(NodeContext& c, ir::Value* y, int i, ir::Value* like) {
   c.set_output(0, c.emit("QuantizeLinear", {y, c.required(i), zero}));
 }
 
+namespace microsoft_qlinear {
 namespace {
 
 void import_binary(NodeContext& c) {
@@ -108,4 +109,5 @@ const RegisterImporter kQuantize("QuantizeLinear", import_same, kMicrosoft);
 const RegisterImporter kDequantize("DequantizeLinear", import_same, kMicrosoft);
 
 }  // namespace
+}  // namespace microsoft_qlinear
 }  // namespace planish::onnx

@@ -12,6 +12,7 @@ ir::Value* rotate(NodeContext& c, ir::Value* x, ir::Value* cos, ir::Value* sin, 
   return c.emit("RotaryEmbedding", {x, cos, sin, places}, std::move(attributes));
 }
 
+namespace microsoft_rotary_embedding {
 namespace {
 
 // [batch, length], from those or from one offset.
@@ -51,4 +52,5 @@ void import_rotary_embedding(NodeContext& c) {
 const RegisterImporter kRotaryEmbedding("RotaryEmbedding", import_rotary_embedding, kMicrosoft);
 
 }  // namespace
+}  // namespace microsoft_rotary_embedding
 }  // namespace planish::onnx
