@@ -14,7 +14,6 @@ using planish::Dim;
 using planish::Error;
 using planish::ErrorCode;
 using planish::Shape;
-using planish::Tensor;
 using planish::Type;
 using planish::capi::deref;
 using planish::capi::guard;
