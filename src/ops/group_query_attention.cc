@@ -155,8 +155,9 @@ std::vector<double> filled_cache(KernelContext& c, const GqaSizes& s, int part, 
   std::vector<double> out(static_cast<size_t>(s.present * s.size), 0);
   const int past_input = part == 1 ? kGqaPastKey : kGqaPastValue;
   const int64_t head = b * s.heads.shared + h;
+  // Rows behind the sequence's end are zero.
   if (c.has_input(past_input))
-    load<double>(c.input(past_input), head * s.past * s.size, std::min(s.past, s.present) * s.size,
+    load<double>(c.input(past_input), head * s.past * s.size, std::min(s.past, first) * s.size,
                  out.data());
   std::copy(rows.begin(), rows.end(), out.begin() + first * s.size);
   if (c.wants_output(part))

@@ -108,6 +108,75 @@ TEST(AttentionOps, Attention) {
   });
 }
 
+TEST(AttentionOps, GroupQuery) {
+  const std::string op = "com.microsoft.GroupQueryAttention";
+  auto with = [](std::initializer_list<std::pair<const std::string, Attribute>> more) {
+    Attributes a(more);
+    for (const char* name : {"num_heads", "kv_num_heads"})
+      if (!a.has(name)) a.set(name, int64_t{1});
+    return a;
+  };
+  auto tokens = [](const std::vector<double>& v) {
+    return f32({1, static_cast<int64_t>(v.size()), 1}, v);
+  };
+  const Tensor total = i32({}, {2}), end = i32({1}, {1});
+  check_cases({
+      {"a prompt",
+       op,
+       with({}),
+       {tokens({0, 0}), tokens({0, 0}), tokens({1, 3}), kAbsent, kAbsent, end, total},
+       {tokens({1, 2}), row({0, 0}), row({1, 3})}},
+      {"a step in a longer cache",
+       op,
+       with({}),
+       {tokens({0}), tokens({5}), tokens({9}), row({6, 7, 7}), row({1, 7, 7}), end, total},
+       {tokens({5}), row({6, 5, 0}), row({1, 9, 0})}},
+      {"packed, shared heads",
+       op,
+       with({{"num_heads", int64_t{2}}, {"scale", 1.0}}),
+       {f32({1, 1, 4}, {1, 2, 3, 7}), kAbsent, kAbsent, kAbsent, kAbsent, i32({1, 1}, {0}),
+        i32({}, {1})},
+       {f32({1, 1, 2}, {7, 7}), row({3}), row({7})}},
+      {"a window",
+       op,
+       with({{"local_window_size", int64_t{1}}}),
+       {tokens({0, 0}), tokens({0, 0}), tokens({1, 3}), kAbsent, kAbsent, end, total},
+       {tokens({1, 3}), row({0, 0}), row({1, 3})}},
+      {"smooth",
+       op,
+       with({{"smooth_softmax", int64_t{1}}}),
+       {tokens({0}), tokens({0}), tokens({4}), kAbsent, kAbsent, i32({1}, {0}), i32({}, {1})},
+       {tokens({2}), row({0}), row({4})}},
+      {"rotated",
+       op,
+       with({{"do_rotary", int64_t{1}}, {"scale", 1.0}}),
+       {f32({1, 1, 2}, {1, 2}), f32({1, 1, 2}, {3, 4}), f32({1, 1, 2}, {5, 6}), kAbsent, kAbsent,
+        i32({1}, {0}), i32({}, {1}), f32({1, 1}, {0}), f32({1, 1}, {1})},
+       {f32({1, 1, 2}, {5, 6}), f32({1, 1, 1, 2}, {-4, 3}), f32({1, 1, 1, 2}, {5, 6})}},
+      {"too long",
+       op,
+       with({}),
+       {tokens({0}), tokens({5}), tokens({9}), row({6}), row({1}), i32({1}, {7}), total},
+       {},
+       kValue,
+       "does not fit"},
+      {"negative length",
+       op,
+       with({}),
+       {tokens({0}), tokens({5}), tokens({9}), row({6}), row({1}), i32({1}, {-5}), total},
+       {},
+       kValue,
+       "does not fit"},
+      {"heads",
+       op,
+       with({{"kv_num_heads", int64_t{2}}}),
+       {tokens({0}), tokens({5}), tokens({9}), kAbsent, kAbsent, end, total},
+       {},
+       kModel,
+       "multiple of"},
+  });
+}
+
 TEST(AttentionOps, Flex) {
   auto doubled = [](std::vector<Datum> in) -> std::vector<Datum> {
     Tensor t = in[0].tensor().clone();
