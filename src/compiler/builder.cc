@@ -123,6 +123,7 @@ std::map<std::string, Shape> wanted_shapes(
 onnx::ImportOptions import_options(const BuildRequest& request) {
   onnx::ImportOptions options;
   options.limits.nodes = request.options.max_model_nodes;
+  options.limits.nesting = static_cast<int>(request.options.max_nesting);
   if (!request.options.external_data.empty())
     options.external_data_folder = request.options.external_data;
   return options;
@@ -239,7 +240,8 @@ plan::Plan build_bytes(std::span<const std::byte> model, const BuildRequest& req
   check_options(request.options);
   clock.report("reading the model", 0);
   onnx::ImportOptions options = import_options(request);
-  if (!request.profiles.empty()) options.shapes = wanted_shapes(request, {});
+  if (!request.profiles.empty())
+    options.shapes = wanted_shapes(request, onnx::read_signature(model).inputs);
   const auto graph = onnx::import_bytes(model, options);
   return compile(*graph, request, clock);
 }

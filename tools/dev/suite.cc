@@ -15,9 +15,13 @@
 #include "backend/ref/compile/interpreter.h"
 #include "base/str.h"
 #include "compare.h"
+#include "compiler/builder.h"
 #include "import/onnx/datum.h"
 #include "import/onnx/importer.h"
+#include "plan/writer.h"
 #include "planish/error.h"
+#include "runtime/context.h"
+#include "runtime/engine.h"
 #include "verbs.h"
 
 namespace planish::dev {
@@ -35,6 +39,8 @@ struct Case {
 struct Settings {
   std::string filter = "*";
   bool list = false, verbose = false;
+  bool engine = false;     // build, save, load and run; else interpret the imported graph
+  bool reference = false;  // an engine of portable kernels
   unsigned seconds = 60;
   Closeness closeness;
   std::vector<std::string> folders;
@@ -75,6 +81,10 @@ Settings parse(const std::vector<std::string>& arguments) {
       s.closeness.absolute = std::stod(value());
     else if (a == "--list")
       s.list = true;
+    else if (a == "--engine")
+      s.engine = true;
+    else if (a == "--reference")
+      s.engine = s.reference = true;
     else if (a == "--verbose")
       s.verbose = true;
     else if (a.rfind("--", 0) == 0)
@@ -84,7 +94,8 @@ Settings parse(const std::vector<std::string>& arguments) {
   }
   if (s.folders.empty())
     fail_usage(
-        "usage: planish_dev suite [--filter GLOB] [--list] [--verbose] [--seconds N] [--rtol X] "
+        "usage: planish_dev suite [--filter GLOB] [--engine | --reference] [--list] [--verbose] "
+        "[--seconds N] [--rtol X] "
         "[--atol X] DIR...");
   return s;
 }
@@ -156,23 +167,52 @@ Outcome compare_outputs(const std::vector<Datum>& expected, const std::vector<Da
   return {};
 }
 
-Outcome run_model(const Case& c, const Closeness& closeness) {
-  const onnx::Signature signature = onnx::read_signature(c.model);
-  const auto graph = onnx::import_file(c.model);
-  if (c.folder.empty()) {
-    RunBudget budget;
-    const auto got = ref::interpret(*graph, make_inputs(signature), budget);
-    return compare_outputs({onnx::read_datum(c.expected, signature.outputs.at(0).second)}, got,
-                           closeness);
+// Runs one model, by the interpreter or by an engine that went through a plan file.
+class Runner {
+ public:
+  Runner(const Case& c, const Settings& settings) {
+    if (settings.engine)
+      load(c, settings);
+    else
+      graph_ = onnx::import_file(c.model);
   }
+
+  std::vector<Datum> run(std::vector<Datum> inputs) {
+    if (context_) return context_->run(inputs);
+    RunBudget budget;
+    return ref::interpret(*graph_, std::move(inputs), budget);
+  }
+
+ private:
+  void load(const Case& c, const Settings& settings) {
+    BuildRequest request;
+    request.options.level = 0;
+    request.options.threads = 1;
+    request.options.reference = settings.reference;
+    const fs::path plan = fs::temp_directory_path() / concat("planish-suite-", getpid(), ".plan");
+    plan::save_plan(build_file(c.model, request), plan);
+    const auto engine = Engine::load(plan, {.threads = 1});
+    context_ = engine->create_context();
+    fs::remove(plan);
+  }
+
+  std::unique_ptr<ir::Graph> graph_;
+  std::unique_ptr<Context> context_;
+};
+
+Outcome run_model(const Case& c, const Settings& settings) {
+  const onnx::Signature signature = onnx::read_signature(c.model.string());
+  Runner runner(c, settings);
+  if (c.folder.empty())
+    return compare_outputs({onnx::read_datum(c.expected, signature.outputs.at(0).second)},
+                           runner.run(make_inputs(signature)), settings.closeness);
   for (int set = 0;; ++set) {
     const fs::path data = c.folder / concat("test_data_set_", set);
     if (!fs::exists(data))
       return set == 0 ? Outcome{Verdict::kFailed, "no data", "there is no test data"} : Outcome{};
-    RunBudget budget;
-    const auto got = ref::interpret(*graph, read_data(data, "input", signature.inputs), budget);
+    const auto got = runner.run(read_data(data, "input", signature.inputs));
     const Outcome outcome =
-        compare_outputs(read_data(data, "output", signature.outputs), got, closeness);
+        compare_outputs(read_data(data, "output", signature.outputs), got, settings.closeness);
     if (outcome.verdict != Verdict::kPassed) return outcome;
   }
 }
@@ -183,9 +223,9 @@ std::string last_clause(const std::string& text) {
   return first.substr(0, first.find('\n'));
 }
 
-Outcome run_caught(const Case& c, const Closeness& closeness) {
+Outcome run_caught(const Case& c, const Settings& settings) {
   try {
-    return run_model(c, closeness);
+    return run_model(c, settings);
   } catch (const Error& e) {
     if (e.code() == ErrorCode::kUnsupported)
       return {Verdict::kRefused, last_clause(e.what()), e.what()};
@@ -204,7 +244,7 @@ Outcome run_apart(const Case& c, const Settings& settings) {
   if (child == 0) {
     close(ends[0]);
     alarm(settings.seconds);
-    const Outcome o = run_caught(c, settings.closeness);
+    const Outcome o = run_caught(c, settings);
     const std::string text = concat(static_cast<char>(o.verdict), o.reason, '\0', o.detail);
     for (size_t done = 0; done < text.size();) {
       const ssize_t n = write(ends[1], text.data() + done, text.size() - done);

@@ -11,9 +11,6 @@
 #include "planish/error.h"
 
 namespace planish::onnx {
-namespace {
-constexpr int kMostCalls = 32;  // functions within functions
-}
 
 // A node of the model while its importer runs.
 class ImportedNode final : public NodeContext {
@@ -217,15 +214,10 @@ pb::AttributeProto* ModelImporter::resolve(pb::AttributeProto& attribute, const 
 
 void ModelImporter::call_function(pb::NodeProto& node, pb::FunctionProto& function, Scope& scope) {
   const std::string name = scope.frame->prefix + node_name(node);
-  int depth = 0;
-  for (const Frame* f = scope.frame; f != nullptr; f = f->caller) {
-    if (++depth > kMostCalls)
-      throw Error(ErrorCode::kBudgetExceeded,
-                  concat("functions call each other more than ", kMostCalls, " deep"), name);
+  for (const Frame* f = scope.frame; f != nullptr; f = f->caller)
     if (f->function == &function)
       throw Error(ErrorCode::kInvalidModel,
                   concat("function \"", function.name(), "\" calls itself"), name);
-  }
   if (node.input_size() > function.input_size() || node.output_size() > function.output_size())
     throw Error(ErrorCode::kInvalidModel,
                 concat("function \"", function.name(), "\": expected at most ",
@@ -242,7 +234,7 @@ void ModelImporter::call_function(pb::NodeProto& node, pb::FunctionProto& functi
     if (pb::AttributeProto* value = resolve(attribute, *scope.frame))
       frame.attributes[attribute.name()] = value;
 
-  Scope body{.graph = scope.graph, .frame = &frame};
+  Scope body{.graph = scope.graph, .frame = &frame, .depth = deeper(scope, name)};
   for (int i = 0; i < function.input_size(); ++i) {
     const bool is_given = i < node.input_size() && !node.input(i).empty();
     ir::Value* value =

@@ -29,6 +29,16 @@ std::vector<std::pair<std::string, Type>> describe(
   return out;
 }
 
+Signature signature_of(const pb::ModelProto& model) {
+  std::set<std::string> constants;
+  for (const auto& tensor : model.graph().initializer()) constants.insert(tensor.name());
+  for (const auto& tensor : model.graph().sparse_initializer())
+    constants.insert(tensor.values().name());
+  DimNames names(model.graph());
+  return {.inputs = describe(model.graph().input(), constants, names),
+          .outputs = describe(model.graph().output(), {}, names)};
+}
+
 }  // namespace
 
 std::unique_ptr<ir::Graph> import_file(const std::string& path, const ImportOptions& options) {
@@ -47,14 +57,11 @@ std::unique_ptr<ir::Graph> import_bytes(std::span<const std::byte> bytes,
 }
 
 Signature read_signature(const std::string& path, const ImportLimits& limits) {
-  const auto model = read_model(path, limits);
-  std::set<std::string> constants;
-  for (const auto& tensor : model->graph().initializer()) constants.insert(tensor.name());
-  for (const auto& tensor : model->graph().sparse_initializer())
-    constants.insert(tensor.values().name());
-  DimNames names(model->graph());
-  return {.inputs = describe(model->graph().input(), constants, names),
-          .outputs = describe(model->graph().output(), {}, names)};
+  return signature_of(*read_model(path, limits));
+}
+
+Signature read_signature(std::span<const std::byte> bytes, const ImportLimits& limits) {
+  return signature_of(*parse_model(bytes, "the model", limits));
 }
 
 }  // namespace planish::onnx

@@ -31,7 +31,7 @@ namespace planish::onnx {
 struct ImportLimits {
   int64_t model_bytes = INT32_MAX;         // protobuf's own limit
   int64_t nodes = int64_t{1} << 20;        // with every use of a function expanded
-  int nesting = 100;                       // of protobuf messages; a subgraph takes three
+  int nesting = 64;                        // of subgraphs and function calls
   int64_t dense_bytes = int64_t{1} << 30;  // of one sparse tensor made dense
 };
 
@@ -59,5 +59,7 @@ struct Signature {
   std::vector<std::pair<std::string, Type>> outputs;
 };
 PLANISH_API Signature read_signature(const std::string& path, const ImportLimits& limits = {});
+PLANISH_API Signature read_signature(std::span<const std::byte> bytes,
+                                     const ImportLimits& limits = {});
 
 }  // namespace planish::onnx

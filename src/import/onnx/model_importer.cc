@@ -222,7 +222,8 @@ void ModelImporter::import_outputs(const pb::GraphProto& proto, Scope& scope) {
 }
 
 void ModelImporter::import_subgraph(pb::GraphProto& proto, const Scope& outer, ir::Graph* graph) {
-  Scope scope{.parent = &outer, .graph = graph, .frame = outer.frame};
+  Scope scope{
+      .parent = &outer, .graph = graph, .frame = outer.frame, .depth = deeper(outer, proto.name())};
   graph->set_name(proto.name());
   const std::set<std::string> constants = constant_names(proto, false);
   for (const auto& input : proto.input()) {
@@ -270,6 +271,15 @@ void ModelImporter::spend_node(const std::string& node) {
                 concat("the model has more than ", options_.limits.nodes,
                        " nodes with its functions expanded"),
                 node, "raise max_model_nodes if this is meant");
+}
+
+int ModelImporter::deeper(const Scope& scope, const std::string& name) const {
+  if (scope.depth >= options_.limits.nesting)
+    throw Error(ErrorCode::kBudgetExceeded,
+                concat("subgraphs and function calls nest more than ", options_.limits.nesting,
+                       " deep at \"", name, "\""),
+                {}, "raise max_nesting if this is meant");
+  return scope.depth + 1;
 }
 
 void ModelImporter::refuse(const pb::NodeProto& node, const Scope& scope, const std::string& why) {

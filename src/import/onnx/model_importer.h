@@ -32,7 +32,6 @@ struct Frame {
   const Frame* caller = nullptr;
   // What ref_attr_name refers to.
   std::map<std::string, pb::AttributeProto*, std::less<>> attributes;
-  int subgraph_depth = 0;
 };
 
 // Names of one ONNX graph or function body.
@@ -40,6 +39,7 @@ struct Scope {
   const Scope* parent = nullptr;  // the enclosing graph: its values may be captured
   ir::Graph* graph = nullptr;
   const Frame* frame = nullptr;
+  int depth = 0;                                       // of subgraphs and function calls
   std::unordered_map<std::string, ir::Value*> values;  // null: an absent optional input
 };
 
@@ -88,6 +88,8 @@ class ModelImporter {
   // Throws kInvalidModel if there is no such value.
   ir::Value* look_up(const Scope& scope, const std::string& name, const std::string& user) const;
   void spend_node(const std::string& node);
+  // One more than the scope's; throws kBudgetExceeded.
+  int deeper(const Scope& scope, const std::string& name) const;
 
   pb::ModelProto& model_;
   const ImportOptions& options_;

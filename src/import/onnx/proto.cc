@@ -120,15 +120,16 @@ std::unique_ptr<pb::ModelProto> parse_model(std::span<const std::byte> bytes,
     throw Error(ErrorCode::kInvalidModel, concat(what, ": expected an ONNX model, got no bytes"));
   io::ArrayInputStream stream(bytes.data(), static_cast<int>(bytes.size()));
   io::CodedInputStream coded(&stream);
-  coded.SetRecursionLimit(limits.nesting);
+  // A subgraph takes three levels: graph, node, attribute. The rest is for what lies below a graph.
+  const int levels = 3 * std::clamp(limits.nesting, 0, 1 << 16) + 16;
+  coded.SetRecursionLimit(levels);
   auto model = std::make_unique<pb::ModelProto>();
   if (model->ParseFromCodedStream(&coded) && coded.ConsumedEntireMessage()) return model;
   const int depth = message_depth(bytes);
-  if (depth > limits.nesting)
-    throw Error(
-        ErrorCode::kBudgetExceeded,
-        concat(what, ": messages nest ", depth, " deep, over the limit of ", limits.nesting), {},
-        "graphs within graphs, or types within types, this deep are not read");
+  if (depth > levels)
+    throw Error(ErrorCode::kBudgetExceeded,
+                concat(what, ": messages nest ", depth, " deep, over the limit of ", levels), {},
+                "raise max_nesting if this is meant");
   throw Error(ErrorCode::kInvalidModel, concat(what, ": expected an ONNX model, got ", bytes.size(),
                                                " bytes that are damaged or something else"));
 }

@@ -72,7 +72,7 @@ TEST(OnnxHostile, DeepNestingOfGraphs) {
     inner = length_delimited(1, length_delimited(5, length_delimited(6, inner)));
   const Error e = error_of_bytes(length_delimited(7, inner));
   EXPECT_EQ(e.code(), ErrorCode::kBudgetExceeded);
-  EXPECT_THAT(e.what(), HasSubstr("messages nest 6002 deep, over the limit of 100"));
+  EXPECT_THAT(e.what(), HasSubstr("messages nest 6002 deep, over the limit of 208"));
 }
 
 TEST(OnnxHostile, DeepNestingOfTypes) {

@@ -4,6 +4,8 @@
 //
 // With write[b] = max(0, seqlens_k[b] + 1 - length), the new keys and values go to the cache from
 // write[b] on, and query i of sample b sees key j if j <= write[b] + i and j <= seqlens_k[b].
+#include <optional>
+
 #include "import/onnx/ops/microsoft/rotary.h"
 
 namespace planish::onnx::microsoft_group_query_attention {
@@ -29,6 +31,12 @@ struct Heads {
   ir::Value* key;
   ir::Value* value;
 };
+
+// The size of the last axis, if it is known.
+std::optional<int64_t> width_of(NodeContext& c, ir::Value* x) {
+  if (!c.rank(x) || x->type().shape->empty()) return std::nullopt;
+  return x->type().shape->back().constant();
+}
 
 class GroupQuery {
  public:
@@ -72,11 +80,7 @@ class GroupQuery {
     if (c_.input(kKey) != nullptr)
       return {to_heads(c_.required(kQuery), heads_), to_heads(c_.input(kKey), kv_heads_),
               to_heads(c_.required(kValue), kv_heads_)};
-    c_.rank(c_.required(kQuery));
-    const Type& type = c_.input(kQuery)->type();
-    if (!type.has_rank() || !type.shape->back().is_constant())
-      c_.unsupported("packed queries, keys and values must have a known width");
-    const int64_t size = type.shape->back().value() / (heads_ + 2 * kv_heads_);
+    const int64_t size = *width_of(c_, c_.required(kQuery)) / (heads_ + 2 * kv_heads_);
     const auto parts =
         split(c_, c_.input(kQuery), {heads_ * size, kv_heads_ * size, kv_heads_ * size}, 2);
     return {to_heads(parts[0], heads_), to_heads(parts[1], kv_heads_),
@@ -85,12 +89,11 @@ class GroupQuery {
 
   void turn(Heads& x) {
     const bool interleaved = c_.attributes().integer("rotary_interleaved", 0) != 0;
-    const auto cache = c_.dims(c_.required(kCos));
-    if (!cache || cache->size() != 2) c_.unsupported("the tables of angles must have known sizes");
+    const int64_t half = *width_of(c_, c_.required(kCos));
     ir::Value* places = c_.input(kPositions) != nullptr ? c_.input(kPositions) : places_;
     for (ir::Value** part : {&x.query, &x.key})
-      *part = rotate(c_, *part, c_.required(kCos), c_.required(kSin), places, 0, interleaved,
-                     2 * (*cache)[1]);
+      *part =
+          rotate(c_, *part, c_.required(kCos), c_.required(kSin), places, 0, interleaved, 2 * half);
   }
 
   // The cache, long enough for the longest sample, with the new rows.
@@ -132,11 +135,18 @@ class GroupQuery {
 };
 
 void import_group_query_attention(NodeContext& c) {
-  refuse_unless(c, "smooth_softmax", 0);
   refuse_input(c, kSink, "head_sink");
   refuse_unless(c, "qk_output", 0);
   for (const char* name : {"k_quant_type", "v_quant_type"})
     if (c.attributes().text(name, "NONE") != "NONE") c.unsupported("a quantised cache");
+  const bool is_packed = c.input(kKey) == nullptr,
+             turns = c.attributes().integer("do_rotary", 0) != 0;
+  const bool is_smooth = c.attributes().integer("smooth_softmax", 0) > 0;
+  if (is_smooth || (is_packed && !width_of(c, c.required(kQuery))) ||
+      (turns && !width_of(c, c.required(kCos)))) {
+    c.finish();
+    return;
+  }
   GroupQuery(c).run();
   c.drop_output(3, "the scores of GroupQueryAttention");
 }
