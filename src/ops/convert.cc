@@ -14,13 +14,13 @@
 namespace planish {
 namespace {
 
-constexpr int64_t kChunk = 512;
+constexpr int64_t kConvertChunk = 512;
 
 template <class T>
 void convert_through(const Tensor& in, Tensor& out) {
-  std::array<T, kChunk> buffer;
-  for (int64_t i = 0; i < in.count(); i += kChunk) {
-    const int64_t n = std::min(kChunk, in.count() - i);
+  std::array<T, kConvertChunk> buffer;
+  for (int64_t i = 0; i < in.count(); i += kConvertChunk) {
+    const int64_t n = std::min(kConvertChunk, in.count() - i);
     load<T>(in, i, n, buffer.data());
     store<T>(out, i, n, buffer.data());
   }
@@ -30,11 +30,11 @@ void convert_through(const Tensor& in, Tensor& out) {
 void convert_to_narrow_float(const Tensor& in, Tensor& out, const CastOptions& options) {
   const bool is_scale = out.dtype() == DType::kF8E8M0;
   const bool saturate = options.saturate || out.dtype() == DType::kF4E2M1;
-  std::array<double, kChunk> buffer;
-  std::array<uint8_t, kChunk> codes;
+  std::array<double, kConvertChunk> buffer;
+  std::array<uint8_t, kConvertChunk> codes;
   std::vector<uint8_t> packed;
-  for (int64_t i = 0; i < in.count(); i += kChunk) {
-    const int64_t n = std::min(kChunk, in.count() - i);
+  for (int64_t i = 0; i < in.count(); i += kConvertChunk) {
+    const int64_t n = std::min(kConvertChunk, in.count() - i);
     load<double>(in, i, n, buffer.data());
     for (int64_t k = 0; k < n; ++k) {
       const double v = buffer[static_cast<size_t>(k)];

@@ -155,12 +155,12 @@ void infer_einsum(InferContext& c) {
 }
 
 // Labels of the output, then those that are summed over, with their sizes.
-struct Plan {
+struct EinsumPlan {
   Dims kept, summed;
   std::vector<View> kept_views, summed_views;  // of each input
 };
 
-Plan plan_einsum(const KernelContext& c, const Equation& e) {
+EinsumPlan plan_einsum(const KernelContext& c, const Equation& e) {
   std::vector<Term> terms;
   std::map<int, int64_t> sizes;
   for (int i = 0; i < c.input_count(); ++i) {
@@ -174,7 +174,7 @@ Plan plan_einsum(const KernelContext& c, const Equation& e) {
   Term summed;
   for (const auto& [label, size] : sizes)
     if (std::count(kept.begin(), kept.end(), label) == 0) summed.push_back(label);
-  Plan plan;
+  EinsumPlan plan;
   for (int label : kept) plan.kept.push_back(sizes.at(label));
   for (int label : summed) plan.summed.push_back(sizes.at(label));
   for (int i = 0; i < c.input_count(); ++i) {
@@ -197,7 +197,7 @@ Plan plan_einsum(const KernelContext& c, const Equation& e) {
 }
 
 template <class T>
-T multiply(T a, T b) {
+T einsum_product(T a, T b) {
   if constexpr (std::is_integral_v<T>)
     return static_cast<T>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
   else
@@ -205,7 +205,7 @@ T multiply(T a, T b) {
 }
 
 template <class T>
-T add(T a, T b) {
+T einsum_sum(T a, T b) {
   if constexpr (std::is_integral_v<T>)
     return static_cast<T>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
   else
@@ -213,7 +213,7 @@ T add(T a, T b) {
 }
 
 template <class T>
-void sum_products(KernelContext& c, const Plan& plan) {
+void sum_products(KernelContext& c, const EinsumPlan& plan) {
   std::vector<std::vector<T>> inputs;
   for (int i = 0; i < c.input_count(); ++i) inputs.push_back(load<T>(c.input(i)));
   std::vector<T> out;
@@ -225,8 +225,8 @@ void sum_products(KernelContext& c, const Plan& plan) {
     for (Walk summed(plan.summed, std::move(views)); !summed.done(); summed.next()) {
       T term = inputs[0][static_cast<size_t>(summed[0])];
       for (size_t i = 1; i < inputs.size(); ++i)
-        term = multiply(term, inputs[i][static_cast<size_t>(summed[i])]);
-      total = add(total, term);
+        term = einsum_product(term, inputs[i][static_cast<size_t>(summed[i])]);
+      total = einsum_sum(total, term);
     }
     out.push_back(total);
   }
@@ -234,7 +234,7 @@ void sum_products(KernelContext& c, const Plan& plan) {
 }
 
 void run_einsum(KernelContext& c) {
-  const Plan plan = plan_einsum(c, parse_equation(c));
+  const EinsumPlan plan = plan_einsum(c, parse_equation(c));
   require_dims(c, c.output(0), plan.kept);
   with_real_type(c.input(0).dtype(), [&]<class T>(T) { sum_products<T>(c, plan); });
 }

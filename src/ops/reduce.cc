@@ -17,7 +17,7 @@ namespace {
 enum class Fold { kSum, kSumSquare, kSumAbs, kSumExp, kProd, kMax, kMin };
 enum class After { kNothing, kMean, kSqrt, kLog, kLogPlusMax };
 
-struct Reduction {
+struct ReduceRecipe {
   Fold fold;
   After after = After::kNothing;
   bool in_double = false;  // integers too; the result is truncated
@@ -130,14 +130,14 @@ T start_value(Fold fold, DType type) {
 }
 
 // The input as rows along its last axis, in order; each row belongs to outputs [to, to + step * n).
-struct Rows {
+struct ReduceRows {
   Dims dims;  // of the outer axes
   View to;    // where a row starts in the output
   int64_t length;
   int64_t step;  // 0: the row is folded into one output
 };
 
-Rows row_layout(const Dims& dims, const std::vector<bool>& reduced) {
+ReduceRows row_layout(const Dims& dims, const std::vector<bool>& reduced) {
   Dims strides(dims.size(), 0);
   int64_t count = 1;
   for (size_t i = dims.size(); i-- > 0;) {
@@ -153,7 +153,7 @@ Rows row_layout(const Dims& dims, const std::vector<bool>& reduced) {
 
 // Folds every element x of `in`, as f(total, x, output index), into `totals`.
 template <class T, class F>
-void fold_elements(const Tensor& in, const Rows& rows, std::vector<T>& totals, F&& f) {
+void fold_elements(const Tensor& in, const ReduceRows& rows, std::vector<T>& totals, F&& f) {
   constexpr int64_t kChunk = 1024;
   std::array<T, kChunk> chunk;
   int64_t next = 0, loaded = 0, used = 0;
@@ -182,7 +182,7 @@ void fold_elements(const Tensor& in, const Rows& rows, std::vector<T>& totals, F
 }
 
 template <class T>
-std::vector<T> fold_all(const Tensor& in, const Rows& rows, size_t count, Fold fold) {
+std::vector<T> fold_all(const Tensor& in, const ReduceRows& rows, size_t count, Fold fold) {
   std::vector<T> totals(count, start_value<T>(fold, in.dtype()));
   switch (fold) {
     case Fold::kSum:
@@ -210,7 +210,7 @@ std::vector<T> fold_all(const Tensor& in, const Rows& rows, size_t count, Fold f
 }
 
 // log of a sum of exponentials, the largest taken out first.
-std::vector<double> log_sum_exp(const Tensor& in, const Rows& rows, size_t count) {
+std::vector<double> log_sum_exp(const Tensor& in, const ReduceRows& rows, size_t count) {
   const std::vector<double> peak = fold_all<double>(in, rows, count, Fold::kMax);
   std::vector<double> totals(count, 0);
   fold_elements(in, rows, totals, [&](double a, double x, size_t to) {
@@ -230,14 +230,14 @@ void finish(std::vector<T>& totals, After after, double reduced_count) {
   }
 }
 
-void reduce(KernelContext& c, const Reduction& how) {
+void reduce(KernelContext& c, const ReduceRecipe& how) {
   const Tensor& in = c.input(0);
   Tensor& out = c.output(0);
   const std::vector<int64_t> axes =
       c.has_input(1) ? load<int64_t>(c.input(1)) : std::vector<int64_t>();
   const std::vector<bool> reduced = marked_axes(c, axes, in.rank());
   require_dims(c, out, reduced_dims(in.dims(), reduced, flag(c.attributes(), "keepdims", true)));
-  const Rows rows = row_layout(in.dims(), reduced);
+  const ReduceRows rows = row_layout(in.dims(), reduced);
   const auto count = static_cast<size_t>(out.count());
   if (how.after == After::kLogPlusMax) return store(out, log_sum_exp(in, rows, count));
   double reduced_count = 1;
@@ -256,7 +256,7 @@ void reduce(KernelContext& c, const Reduction& how) {
 
 template <Fold fold, After after>
 OpDef reduce_op(const char* name) {
-  static constexpr Reduction kHow{fold, after, after != After::kNothing};
+  static constexpr ReduceRecipe kHow{fold, after, after != After::kNothing};
   return {.name = name,
           .attributes = {optional("keepdims", AttrKind::kInt),
                          optional("noop_with_empty_axes", AttrKind::kInt)},

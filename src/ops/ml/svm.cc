@@ -54,9 +54,9 @@ KernelFunction kernel_function(const KernelContext& c) {
 }
 
 // Rows of an attribute's numbers; fails if they are not `count` rows of `width`.
-class Rows {
+class AttributeRows {
  public:
-  Rows(const KernelContext& c, const char* name, size_t count, size_t width)
+  AttributeRows(const KernelContext& c, const char* name, size_t count, size_t width)
       : values_(c.attributes().reals(name)), width_(width) {
     if (count != 0 && values_.size() / count == width && values_.size() % count == 0) return;
     c.fail(concat(name, ": expected ", count, " rows of ", width, ", got ", values_.size(),
@@ -88,7 +88,7 @@ void run_svm_regressor(KernelContext& c) {
   const auto width = static_cast<size_t>(x.columns);
   const auto supports = static_cast<size_t>(c.attributes().integer("n_supports", 0));
   const bool one_class = flag(c.attributes(), "one_class", false);
-  const Rows weights(c, "coefficients", 1, supports > 0 ? supports : width);
+  const AttributeRows weights(c, "coefficients", 1, supports > 0 ? supports : width);
   KernelFunction kernel = kernel_function(c);
   if (supports == 0) kernel.kind = SvmKernel::kLinear;
   std::vector<double> out;
@@ -97,7 +97,7 @@ void run_svm_regressor(KernelContext& c) {
     if (supports == 0) {
       sum += kernel(x.row(row), weights[0]);
     } else {
-      const Rows vectors(c, "support_vectors", supports, width);
+      const AttributeRows vectors(c, "support_vectors", supports, width);
       for (size_t k = 0; k < supports; ++k) sum += weights[0][k] * kernel(x.row(row), vectors[k]);
     }
     double score = one_class ? (sum > 0 ? 1.0 : -1.0) : sum;
@@ -160,8 +160,8 @@ void infer_svm_classifier(InferContext& c) {
 std::vector<double> pair_scores(const KernelContext& c, const SvmShape& s,
                                 std::span<const double> row, const KernelFunction& kernel,
                                 std::vector<double>& votes) {
-  const Rows vectors(c, "support_vectors", s.supports, row.size());
-  const Rows weights(c, "coefficients", s.classes - 1, s.supports);
+  const AttributeRows vectors(c, "support_vectors", s.supports, row.size());
+  const AttributeRows weights(c, "coefficients", s.classes - 1, s.supports);
   std::vector<double> near(s.supports), scores;
   for (size_t k = 0; k < s.supports; ++k) near[k] = kernel(row, vectors[k]);
   auto weighed = [&](size_t weight_row, size_t of_class) {
@@ -232,7 +232,7 @@ std::vector<double> class_probabilities(const KernelContext& c, const SvmShape& 
 
 std::vector<double> linear_class_scores(const KernelContext& c, const SvmShape& s,
                                         std::span<const double> row) {
-  const Rows weights(c, "coefficients", s.classes, row.size());
+  const AttributeRows weights(c, "coefficients", s.classes, row.size());
   std::vector<double> scores;
   for (size_t k = 0; k < s.classes; ++k)
     scores.push_back(c.attributes().reals("rho")[0] +
