@@ -17,8 +17,8 @@
 namespace planish {
 namespace {
 
-enum Input { kQuery, kKey, kValue, kMask, kPastKey, kPastValue, kValidLengths };
-enum Output { kResult, kPresentKey, kPresentValue, kScores };
+enum AttentionInput { kQuery, kKey, kValue, kMask, kPastKey, kPastValue, kValidLengths };
+enum AttentionOutput { kResult, kPresentKey, kPresentValue, kScores };
 
 bool is_mask_dtype(DType t) { return is_real_float(t) || t == DType::kBool || is_integer(t); }
 
@@ -217,18 +217,18 @@ void run_attention(KernelContext& c) {
       if (c.wants_output(kPresentValue))
         store<double>(c.output(kPresentValue), row * value_count, value_count, values.data());
       turned.resize(keys.size());
-      transpose(total, k.size, keys.data(), turned.data());
+      transpose_matrix(total, k.size, keys.data(), turned.data());
       for (int64_t h = kv * group; h < (kv + 1) * group; ++h) {
         q.read(c.input(kQuery), b, h, query.data());
         scores.resize(static_cast<size_t>(q.length * total));
-        multiply(q.length, total, q.size, query.data(), turned.data(), scores.data());
+        matrix_product(q.length, total, q.size, query.data(), turned.data(), scores.data());
         weigh(o, bias, b, h, q.length, total, scores, c.wants_output(kScores) ? &shown : nullptr);
         if (c.wants_output(kScores))
           store<double>(c.output(kScores), (b * q.heads + h) * q.length * total, q.length * total,
                         shown.data());
         if (!c.wants_output(kResult)) continue;
         out.resize(static_cast<size_t>(q.length * v.size));
-        multiply(q.length, v.size, total, scores.data(), values.data(), out.data());
+        matrix_product(q.length, v.size, total, scores.data(), values.data(), out.data());
         HeadLayout layout = q;
         layout.size = v.size;
         layout.write(c.output(kResult), b, h, out.data());

@@ -11,17 +11,17 @@
 namespace planish {
 namespace {
 
-enum class Reduction : uint8_t { kNone, kSum, kMean };
+enum class LossReduction : uint8_t { kNone, kSum, kMean };
 
 template <class Context>
-Reduction loss_reduction(const Context& c) {
+LossReduction loss_reduction(const Context& c) {
   const std::string name = c.attributes().text("reduction", "mean");
-  if (name == "none") return Reduction::kNone;
-  if (name == "sum") return Reduction::kSum;
+  if (name == "none") return LossReduction::kNone;
+  if (name == "sum") return LossReduction::kSum;
   if (name != "mean")
     c.fail(concat("reduction: expected none, sum or mean, got \"", name, "\""),
            ErrorCode::kInvalidModel);
-  return Reduction::kMean;
+  return LossReduction::kMean;
 }
 
 }  // namespace
@@ -30,7 +30,7 @@ void infer_class_loss(InferContext& c) {
   const DType dtype = check_float(c, 0);
   check_tensor(c, 1, is_index_dtype, "int32 or int64");
   check_same_dtype_pair(c, 0, 2);
-  const Reduction reduction = loss_reduction(c);
+  const LossReduction reduction = loss_reduction(c);
   check_min_rank(c, 0, 2);
   std::optional<Shape> labels;
   if (c.has_rank(0)) {
@@ -41,7 +41,7 @@ void infer_class_loss(InferContext& c) {
   } else if (c.has_rank(1)) {
     labels = c.shape(1);
   }
-  set_tensor(c, 0, dtype, reduction == Reduction::kNone ? labels : Shape{});
+  set_tensor(c, 0, dtype, reduction == LossReduction::kNone ? labels : Shape{});
 }
 
 void run_class_loss(KernelContext& c, const std::vector<double>& log_probabilities) {
@@ -65,9 +65,9 @@ void run_class_loss(KernelContext& c, const std::vector<double>& log_probabiliti
     total_weight += weight;
   }
   switch (loss_reduction(c)) {
-    case Reduction::kNone: store(c.output(0), losses); return;
-    case Reduction::kMean: sum /= total_weight; break;
-    case Reduction::kSum: break;
+    case LossReduction::kNone: store(c.output(0), losses); return;
+    case LossReduction::kMean: sum /= total_weight; break;
+    case LossReduction::kSum: break;
   }
   store<double>(c.output(0), 0, 1, &sum);
 }

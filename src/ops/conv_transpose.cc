@@ -145,7 +145,7 @@ void run_conv_transpose_as(KernelContext& c) {
   std::vector<double> columns;
   for (int64_t n = 0; n < x_dims[0]; ++n)
     for (int64_t g = 0; g < groups; ++g) {
-      transpose(in_channels, depth, w.data() + g * in_channels * depth, turned.data());
+      transpose_matrix(in_channels, depth, w.data() + g * in_channels * depth, turned.data());
       for (int64_t m = 0; m < out_channels; ++m)
         std::fill_n(sums.begin() + m * outputs, outputs,
                     bias[static_cast<size_t>(g * out_channels + m)]);
@@ -156,7 +156,7 @@ void run_conv_transpose_as(KernelContext& c) {
         columns.resize(static_cast<size_t>(depth * count));
         for (int64_t ch = 0; ch < in_channels; ++ch)
           std::copy_n(image + ch * inputs + first, count, block.begin() + ch * count);
-        multiply(depth, count, in_channels, turned.data(), block.data(), columns.data());
+        matrix_product(depth, count, in_channels, turned.data(), block.data(), columns.data());
         plan.for_each_output(first, first + count, [&](int64_t at, const Taps& window) {
           window.for_each([&](int64_t tap, int64_t to) {
             for (int64_t m = 0; m < out_channels; ++m)

@@ -51,8 +51,8 @@ void convolve(const ConvolutionPlan& plan, const T* x, const T* w, Emit&& emit) 
                   image[ch * inputs + input];
           });
         });
-        multiply(plan.out_channels, count, depth, w + g * plan.out_channels * depth, columns.data(),
-                 sums.data());
+        matrix_product(plan.out_channels, count, depth, w + g * plan.out_channels * depth,
+                       columns.data(), sums.data());
         for (int64_t m = 0; m < plan.out_channels; ++m)
           emit(n, g * plan.out_channels + m, first, sums.data() + m * count, count);
       }

@@ -13,7 +13,7 @@
 namespace planish {
 namespace {
 
-enum Input { kDeformX, kDeformW, kDeformOffset, kDeformBias, kDeformMask };
+enum DeformInput { kDeformX, kDeformW, kDeformOffset, kDeformBias, kDeformMask };
 
 void infer_deform_conv(InferContext& c) {
   check_float(c, kDeformX);

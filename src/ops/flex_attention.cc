@@ -73,9 +73,9 @@ void run_flex_attention(KernelContext& c) {
       other.resize(static_cast<size_t>(k.length * k.size));
       k.read(c.input(1), b, h / group, other.data());
       turned.resize(other.size());
-      transpose(k.length, k.size, other.data(), turned.data());
+      transpose_matrix(k.length, k.size, other.data(), turned.data());
       line.resize(static_cast<size_t>(area));
-      multiply(q.length, k.length, q.size, query.data(), turned.data(), line.data());
+      matrix_product(q.length, k.length, q.size, query.data(), turned.data(), line.data());
       for (double& s : line) s *= scale;
       store<double>(scores, (b * q.heads + h) * area, area, line.data());
     }
@@ -93,8 +93,8 @@ void run_flex_attention(KernelContext& c) {
       other.resize(static_cast<size_t>(v.length * v.size));
       v.read(c.input(2), b, h / group, other.data());
       out.resize(static_cast<size_t>(q.length * v.size));
-      multiply(q.length, v.size, k.length, weights.data() + (b * q.heads + h) * area, other.data(),
-               out.data());
+      matrix_product(q.length, v.size, k.length, weights.data() + (b * q.heads + h) * area,
+                     other.data(), out.data());
       y.write(c.output(0), b, h, out.data());
     }
 }

@@ -80,12 +80,12 @@ void run_gemm_as(KernelContext& c) {
   const T *a = a_in.data(), *b = b_in.data();
   if (a_t) {
     a_turned.resize(static_cast<size_t>(m * k));
-    transpose(k, m, a, a_turned.data());
+    transpose_matrix(k, m, a, a_turned.data());
     a = a_turned.data();
   }
   if (b_t) {
     b_turned.resize(static_cast<size_t>(k * n));
-    transpose(n, k, b, b_turned.data());
+    transpose_matrix(n, k, b, b_turned.data());
     b = b_turned.data();
   }
   std::vector<Sum> bias;
@@ -99,7 +99,7 @@ void run_gemm_as(KernelContext& c) {
   for (int64_t row = 0; row < m; row += rows) {
     const int64_t count = std::min(rows, m - row);
     std::vector<Sum> sums(static_cast<size_t>(count * n));
-    multiply(count, n, k, a + row * k, b, sums.data());
+    matrix_product(count, n, k, a + row * k, b, sums.data());
     scale_and_add(sums, bias.empty() ? nullptr : bias.data(),
                   at.empty() ? nullptr : at.data() + row * n, alpha, beta);
     store<Sum>(out, row * n, count * n, sums.data());

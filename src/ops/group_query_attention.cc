@@ -13,7 +13,7 @@
 namespace planish {
 namespace {
 
-enum Input {
+enum GqaInput {
   kGqaQuery,
   kGqaKey,
   kGqaValue,

@@ -19,7 +19,7 @@ void step_gru(const RecurrentDirection& d, const std::vector<double>& x, Recurre
   const int64_t h = d.hidden, rows = 3 * h;
   std::vector<double> product(x.size()), update(state.hidden.size()), reset(update),
       proposal(x.size());
-  multiply(d.batch, rows, h, state.hidden.data(), d.recurrence.data(), product.data());
+  matrix_product(d.batch, rows, h, state.hidden.data(), d.recurrence.data(), product.data());
   auto row = [&](int64_t gate, int64_t j) { return static_cast<size_t>(gate * h + j); };
   for (int64_t b = 0; b < d.batch; ++b)
     for (int64_t j = 0; j < h; ++j) {
@@ -33,7 +33,7 @@ void step_gru(const RecurrentDirection& d, const std::vector<double>& x, Recurre
   if (!linear_before_reset) {
     std::vector<double> masked(state.hidden);
     for (size_t i = 0; i < masked.size(); ++i) masked[i] *= reset[i];
-    multiply(d.batch, rows, h, masked.data(), d.recurrence.data(), proposal.data());
+    matrix_product(d.batch, rows, h, masked.data(), d.recurrence.data(), proposal.data());
   }
   for (int64_t b = 0; b < d.batch; ++b)
     for (int64_t j = 0; j < h; ++j) {

@@ -44,8 +44,9 @@ void shifted_product(const Tensor& a, const Tensor* a_zero, const Tensor& b, con
     for (int64_t row = 0; row < plan.m; row += rows) {
       const int64_t count = std::min(rows, plan.m - row);
       sums.resize(static_cast<size_t>(count * plan.n));
-      multiply(count, plan.n, plan.k, left.data() + (plan.a_index[batch] * plan.m + row) * plan.k,
-               right.data() + plan.b_index[batch] * plan.k * plan.n, sums.data());
+      matrix_product(count, plan.n, plan.k,
+                     left.data() + (plan.a_index[batch] * plan.m + row) * plan.k,
+                     right.data() + plan.b_index[batch] * plan.k * plan.n, sums.data());
       emit((static_cast<int64_t>(batch) * plan.m + row) * plan.n, sums);
     }
 }

@@ -12,7 +12,7 @@
 namespace planish {
 namespace {
 
-enum Input { kLinearQuery, kLinearKey, kLinearValue, kPastState, kDecay, kBeta };
+enum LinearAttentionInput { kLinearQuery, kLinearKey, kLinearValue, kPastState, kDecay, kBeta };
 
 struct UpdateRule {
   bool decays = false;

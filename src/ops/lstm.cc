@@ -21,7 +21,7 @@ void run_lstm(KernelContext& c) {
       [&](const RecurrentDirection& d, const std::vector<double>& x, RecurrentState& state) {
         const int64_t h = d.hidden, rows = 4 * h;
         std::vector<double> gates(x.size());
-        multiply(d.batch, rows, h, state.hidden.data(), d.recurrence.data(), gates.data());
+        matrix_product(d.batch, rows, h, state.hidden.data(), d.recurrence.data(), gates.data());
         for (int64_t b = 0; b < d.batch; ++b)
           for (int64_t j = 0; j < h; ++j) {
             auto gate = [&](int64_t which) {

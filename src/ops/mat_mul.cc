@@ -69,8 +69,9 @@ void run_mat_mul_as(KernelContext& c) {
   for (size_t batch = 0; batch < plan.a_index.size(); ++batch)
     for (int64_t row = 0; row < plan.m; row += rows) {
       const int64_t count = std::min(rows, plan.m - row);
-      multiply(count, plan.n, plan.k, a.data() + (plan.a_index[batch] * plan.m + row) * plan.k,
-               b.data() + plan.b_index[batch] * plan.k * plan.n, sums.data());
+      matrix_product(count, plan.n, plan.k,
+                     a.data() + (plan.a_index[batch] * plan.m + row) * plan.k,
+                     b.data() + plan.b_index[batch] * plan.k * plan.n, sums.data());
       store<Sum>(out, (static_cast<int64_t>(batch) * plan.m + row) * plan.n, count * plan.n,
                  sums.data());
     }

@@ -84,7 +84,7 @@ constexpr Loop<T> kLoops[] = {
 
 // Operands that broadcast.
 
-constexpr int64_t kChunk = 1024;
+constexpr int64_t kRunChunk = 1024;
 
 // Reads an operand in the order of the output's elements, a chunk at a time.
 template <class T>
@@ -144,10 +144,10 @@ void run_row(KernelContext& c, const PointwiseRow& row, Loop<T> loop, double sca
   Tensor& out = c.output(0);
   std::vector<Reader<T>> readers;
   for (int i = 0; i < c.input_count(); ++i) readers.emplace_back(c.input(i), out.dims());
-  std::vector<T> a(kChunk), b(kChunk), third(kChunk);
+  std::vector<T> a(kRunChunk), b(kRunChunk), third(kRunChunk);
   const bool folds = row.inputs == PointwiseInputs::kVariadic;
-  for (int64_t first = 0; first < out.count(); first += kChunk) {
-    const int64_t n = std::min(kChunk, out.count() - first);
+  for (int64_t first = 0; first < out.count(); first += kRunChunk) {
+    const int64_t n = std::min(kRunChunk, out.count() - first);
     readers[0].next(first, n, a.data());
     if (folds) {
       for (size_t i = 1; i < readers.size(); ++i) {
@@ -176,12 +176,12 @@ void run_clip(KernelContext& c, Loop<T> loop) {
   T high = exact ? Limits::infinity() : Limits::max();
   if (c.has_input(1)) low = element<T>(c.input(1), 0);
   if (c.has_input(2)) high = element<T>(c.input(2), 0);
-  const std::vector<T> lows(kChunk, low);
-  const std::vector<T> highs(kChunk, high);
-  std::vector<T> values(kChunk);
+  const std::vector<T> lows(kRunChunk, low);
+  const std::vector<T> highs(kRunChunk, high);
+  std::vector<T> values(kRunChunk);
   Tensor& out = c.output(0);
-  for (int64_t first = 0; first < out.count(); first += kChunk) {
-    const int64_t n = std::min(kChunk, out.count() - first);
+  for (int64_t first = 0; first < out.count(); first += kRunChunk) {
+    const int64_t n = std::min(kRunChunk, out.count() - first);
     load<T>(c.input(0), first, n, values.data());
     loop(values.data(), lows.data(), highs.data(), nullptr, values.data(), n);
     store<T>(out, first, n, values.data());
@@ -195,10 +195,10 @@ void run_where_moving(KernelContext& c) {
   Reader<uint8_t> condition(c.input(0), out.dims());
   Reader<T> yes(c.input(1), out.dims());
   Reader<T> no(c.input(2), out.dims());
-  std::vector<uint8_t> m(kChunk);
-  std::vector<T> a(kChunk), b(kChunk);
-  for (int64_t first = 0; first < out.count(); first += kChunk) {
-    const int64_t n = std::min(kChunk, out.count() - first);
+  std::vector<uint8_t> m(kRunChunk);
+  std::vector<T> a(kRunChunk), b(kRunChunk);
+  for (int64_t first = 0; first < out.count(); first += kRunChunk) {
+    const int64_t n = std::min(kRunChunk, out.count() - first);
     condition.next(first, n, m.data());
     yes.next(first, n, a.data());
     no.next(first, n, b.data());

@@ -15,7 +15,7 @@
 namespace planish {
 namespace {
 
-double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+double logistic(double x) { return 1 / (1 + std::exp(-x)); }
 
 struct ActivationRow {
   const char* name;
@@ -28,7 +28,7 @@ constexpr double kLeak = 0.009999999776482582;  // 0.01 as float32
 const ActivationRow kActivations[] = {
     {"relu", [](double x, double, double) { return x > 0 ? x : 0 * x; }, {}, {}},
     {"tanh", [](double x, double, double) { return std::tanh(x); }, {}, {}},
-    {"sigmoid", [](double x, double, double) { return sigmoid(x); }, {}, {}},
+    {"sigmoid", [](double x, double, double) { return logistic(x); }, {}, {}},
     {"affine", [](double x, double a, double b) { return a * x + b; }, 1.0, 0.0},
     {"leakyrelu", [](double x, double a, double) { return x >= 0 ? x : a * x; }, kLeak, {}},
     {"thresholdedrelu", [](double x, double a, double) { return x >= a ? x : 0; }, 1.0, {}},
@@ -126,7 +126,7 @@ std::vector<double> transposed_slice(const Tensor& tensor, int64_t first, int64_
                                      int64_t columns) {
   const std::vector<double> in = slice(tensor, first, rows * columns);
   std::vector<double> out(in.size());
-  transpose(rows, columns, in.data(), out.data());
+  transpose_matrix(rows, columns, in.data(), out.data());
   return out;
 }
 
@@ -250,7 +250,7 @@ void run_direction(KernelContext& c, const Setup& setup, const Sizes& sizes, int
     for (int64_t b = 0; b < sizes.batch; ++b)
       load<double>(c.input(0), sizes.x_row(setup.batch_first, time(b), b) * sizes.inputs,
                    sizes.inputs, x.data() + b * sizes.inputs);
-    multiply(sizes.batch, rows, sizes.inputs, x.data(), weights.data(), product.data());
+    matrix_product(sizes.batch, rows, sizes.inputs, x.data(), weights.data(), product.data());
     const RecurrentState before = state;
     step(d, product, state);
     for (int64_t b = 0; b < sizes.batch; ++b) {

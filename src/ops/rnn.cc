@@ -18,8 +18,8 @@ void run_rnn(KernelContext& c) {
       c, rnn_form(),
       [](const RecurrentDirection& d, const std::vector<double>& x, RecurrentState& state) {
         std::vector<double> product(x.size());
-        multiply(d.batch, d.hidden, d.hidden, state.hidden.data(), d.recurrence.data(),
-                 product.data());
+        matrix_product(d.batch, d.hidden, d.hidden, state.hidden.data(), d.recurrence.data(),
+                       product.data());
         for (size_t i = 0; i < x.size(); ++i) {
           const size_t j = i % static_cast<size_t>(d.hidden);
           state.hidden[i] = d.activate(0, x[i] + product[i] + d.input_bias[j] + d.hidden_bias[j]);

@@ -12,7 +12,7 @@
 namespace planish {
 namespace {
 
-enum Input { kSignal, kFrameStep, kStftWindow, kFrameLength };
+enum StftInput { kSignal, kFrameStep, kStftWindow, kFrameLength };
 
 // The one positive value of an integer input; nullopt while unknown.
 std::optional<int64_t> positive_scalar(const InferContext& c, int i, const char* name) {

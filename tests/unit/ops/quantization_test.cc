@@ -72,6 +72,12 @@ TEST(QuantizationOps, Quantize) {
        {f32({1}, {4097}), one},
        {tensor(DType::kI16, {1}, {4096})}},
       {"empty", "QuantizeLinear", {}, {f32({0, 2}, {}), one}, {u8({0, 2}, {})}},
+  });
+}
+
+TEST(QuantizationOps, QuantizeRefuses) {
+  const Tensor x = f32({4}, {-3, 0.5, 1.5, 1000}), one = f32({}, {1});
+  check_cases({
       {"types",
        "QuantizeLinear",
        to(DType::kI8),
