@@ -27,7 +27,6 @@ WAIVED = {
     "test_bernoulli_expanded": "random",
     "test_bernoulli_seed": "random",
     "test_bernoulli_seed_expanded": "random",
-    "test_ai_onnx_ml_label_encoder_tensor_value_only_mapping": "refused when run, a known defect",
 }
 
 CASES = sorted(path.name for path in DATA.iterdir() if (path / "model.onnx").exists())

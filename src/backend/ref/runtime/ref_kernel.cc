@@ -135,6 +135,8 @@ class RefKernel final : public StepKernel {
     // Rules look at the contents of integers, if only to check them; floats they leave alone.
     for (int i = 0; i < shapes.input_count(); ++i) {
       const KnownTensor& in = shapes.input(i);
+      // Strings, sequences and what else lies in no arena are seen when the step runs.
+      if (!in.present() && shapes.step().inputs[static_cast<size_t>(i)] >= 0) return {};
       if (in.present() && in.constant == nullptr && !is_float(in.dtype)) return {};
     }
     const ShapeRule rule(op_, shapes);
