@@ -90,6 +90,20 @@ TEST(Attention, Rank3) {
     %z = Attention(%q4, %k4, %v4, %m4) {scale=1.0} %y = Squeeze(%z, %one) output %y as "y" })"}});
 }
 
+// The mask's length is a symbol of its own, as in models with a cache.
+TEST(Attention, MaskOfAnotherLength) {
+  const std::string inputs = R"(graph { input %q : float32[b, 2, l, 4] input %k : float32[b, 2, m, 4]
+      input %v : float32[b, 2, m, 4] input %mask : float32[b, 1, 1, t] )";
+  const std::string before = inputs + R"(%kt = Transpose(%k) {perm=[0, 1, 3, 2]} %s = MatMul(%q, %kt)
+      %a = Add(%s, %mask) %p = Softmax(%a) %y = MatMul(%p, %v) output %y as "y" })";
+  const std::string after = inputs + R"(%kt = Transpose(%k) {perm=[0, 1, 3, 2]}
+      %kb = Transpose(%kt) {perm=[0, 1, 3, 2]} %n = Shape(%kt) {start=3} %w = Expand(%mask, %n)
+      %o = Shape(%mask) {end=3} %c = Concat(%o, %n) {axis=0} %r = Reshape(%w, %c)
+      %y = Attention(%q, %kb, %v, %r) {scale=1.0} output %y as "y" })";
+  check_pass(recognize_attention, {{"equal", before, after, 1e-5, {{{"m", 5}, {"t", 5}}, {{"m", 3}, {"t", 3}}}},
+                                   {"broadcast", before, after, 1e-5, {{{"m", 5}, {"t", 1}}, {{"m", 1}, {"t", 1}}}}});
+}
+
 TEST(Attention, SharedHeads) {
   const std::string head = R"(graph { input %q : float32[b, 4, l, 3] input %k : float32[b, 2, m, 3]
       input %v : float32[b, 2, m, 3] const %a = int64[1] {2} const %s = int64[5] {1, 1, 2, 1, 1}
