@@ -34,8 +34,8 @@ struct Spelling {
 
 bool is_scores(const ir::Value* v) { return v->type().has_rank() && has_one_use(v); }
 
-// Whether a mask leaves the shape of the scores, but for a length that is not known to be theirs (an
-// input's dimension of its own): the product with the values holds it to that.
+// Whether a mask leaves the shape of the scores, but for a length that is not known to be theirs
+// (an input's dimension of its own): the product with the values holds it to that.
 bool keeps_scores(const ir::Value* x, const ir::Value* masked) {
   if (!x->type().has_rank() || !masked->type().has_rank()) return false;
   const Shape &a = *x->type().shape, &b = *masked->type().shape;
