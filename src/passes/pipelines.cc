@@ -31,6 +31,7 @@ constexpr Pass kCleanup[] = {
     {"simplify-arithmetic", simplify_arithmetic},
     {"move-quantized", move_quantized},
     {"split-composites", split_composites},
+    {"split-einsum", split_einsum},
     {"reduce-strength", reduce_strength},
     {"merge-transposes", merge_transposes},
     {"merge-common-nodes", merge_common_nodes},

@@ -21,6 +21,8 @@ bool move_quantized(ir::Graph& graph, PassContext& context);
 bool reduce_strength(ir::Graph& graph, PassContext& context);
 // Gemm = MatMul + Add, BatchNormalization = Mul + Add: parts that other rules and fusion know.
 bool split_composites(ir::Graph& graph, PassContext& context);
+// Einsum = transposes around a MatMul or Mul.
+bool split_einsum(ir::Graph& graph, PassContext& context);
 // Constant factors and terms after (or pads before) a Conv, ConvTranspose or MatMul go into weights
 // and bias.
 bool fold_into_weights(ir::Graph& graph, PassContext& context);

@@ -21,6 +21,7 @@ constexpr double kNothing = -1e9;
 
 struct Spelling {
   ir::Value *q = nullptr, *k_turned = nullptr, *v = nullptr;
+  const Shape* scores = nullptr;  // of the product
   double scale = 1;
   std::vector<ir::Value*> added;  // masks
   struct Choice {
@@ -32,6 +33,16 @@ struct Spelling {
 };
 
 bool is_scores(const ir::Value* v) { return v->type().has_rank() && has_one_use(v); }
+
+// Whether a mask leaves the shape of the scores, but for a length that is not known to be theirs
+// (an input's dimension of its own): the product with the values holds it to that.
+bool keeps_scores(const ir::Value* x, const ir::Value* masked) {
+  if (!x->type().has_rank() || !masked->type().has_rank()) return false;
+  const Shape &a = *x->type().shape, &b = *masked->type().shape;
+  if (a.size() != b.size() || a.empty()) return false;
+  return std::equal(a.begin(), a.end() - 1, b.begin()) &&
+         (a.back() == b.back() || !b.back().is_constant());
+}
 
 int64_t last_axis(const ir::Value* v) { return static_cast<int64_t>(v->type().shape->size()) - 1; }
 
@@ -76,7 +87,8 @@ bool read_scores(ir::Value* v, Spelling& found, int depth) {
   if (const ir::Node* product = producer(v, "MatMul")) {
     found.q = product->input(0);
     found.k_turned = product->input(1);
-    return true;
+    found.scores = v->type().has_rank() ? &*v->type().shape : nullptr;
+    return found.scores != nullptr;
   }
   const ir::Node* node = v->producer();
   if (node == nullptr || depth == 0 || !is_scores(v)) return false;
@@ -84,7 +96,7 @@ bool read_scores(ir::Value* v, Spelling& found, int depth) {
   if (found.scale != 1) return false;
   const Spelling before = found;
   auto goes_on = [&](ir::Value* x) {
-    return same_shape(x, v) && is_scores(x) && read_scores(x, found, depth - 1);
+    return keeps_scores(x, v) && is_scores(x) && read_scores(x, found, depth - 1);
   };
   for (int i = 0; node->op() == "Add" && i < 2; ++i) {
     found = before;
@@ -109,9 +121,9 @@ void take_factor(ir::Value*& side, double* scale) {
 bool broadcasts_to(const ir::Value* mask, const Shape& scores) {
   if (!mask->type().has_rank()) return false;
   const Shape& shape = *mask->type().shape;
-  if (shape.empty() || shape.size() > scores.size() || !(shape.back() == scores.back()))
-    return false;
-  for (size_t i = 1; i <= shape.size(); ++i) {
+  if (shape.empty() || shape.size() > scores.size()) return false;
+  if (!(shape.back() == scores.back()) && shape.back().is_constant()) return false;
+  for (size_t i = 2; i <= shape.size(); ++i) {
     const Dim& d = shape[shape.size() - i];
     if (!(d == Dim(1)) && !(d == scores[scores.size() - i])) return false;
   }
@@ -145,6 +157,21 @@ ir::Value* joint_mask(Patch& patch, const Spelling& found) {
   return sum;
 }
 
+// Attention takes a mask that is shorter than the keys for one that is cut off, so a length that is
+// not known to be theirs is made so.
+ir::Value* of_full_length(Patch& patch, ir::Value* mask, ir::Value* k_turned) {
+  const Shape& keys = *k_turned->type().shape;
+  const Shape& shape = *mask->type().shape;
+  if (shape.back() == keys.back()) return mask;
+  const auto rank = static_cast<int64_t>(shape.size());
+  ir::Value* length =
+      patch.add("Shape", {k_turned}, {{"start", static_cast<int64_t>(keys.size()) - 1}});
+  ir::Value* wide = patch.add("Expand", {mask, length});
+  ir::Value* outer = patch.add("Shape", {mask}, {{"end", rank - 1}});
+  ir::Value* whole = patch.add("Concat", {outer, length}, {{"axis", int64_t{0}}});
+  return patch.add("Reshape", {wide, whole});
+}
+
 // Whether the shapes are those of Attention: equal batches and heads, K as long as V.
 bool fits_attention(const Spelling& found, const Shape& scores) {
   for (const ir::Value* v : {found.q, found.k_turned, found.v})
@@ -172,13 +199,14 @@ bool attention(ir::Node& node, Patch& patch) {
   if (!read_scores(softmax->input(0), found, kMostSteps)) return false;
   take_factor(found.q, &found.scale);
   take_factor(found.k_turned, &found.scale);
-  const Shape& scores = *softmax->output()->type().shape;
+  const Shape scores = *found.scores;
   if ((scores.size() != 3 && scores.size() != 4) || !fits_attention(found, scores)) return false;
   // Keys that lie the other way round would have to be turned for it.
   if (producer_any_users(found.k_turned, "Transpose") == nullptr && !found.k_turned->is_constant())
     return false;
   ir::Value* k = with_last_two_swapped(patch, found.k_turned);
   ir::Value* mask = joint_mask(patch, found);
+  if (mask != nullptr) mask = of_full_length(patch, mask, found.k_turned);
   std::vector<ir::Value*> inputs = {found.q, k, found.v};
   if (mask != nullptr) inputs.push_back(mask);
   const bool has_heads = scores.size() == 4;

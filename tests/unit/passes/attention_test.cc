@@ -3,6 +3,7 @@
 
 #include "base/str.h"
 #include "passes/canonicalize/recognize.h"
+#include "passes/layout/heads.h"
 #include "support/pass_case.h"
 
 namespace planish::test {
@@ -90,6 +91,23 @@ TEST(Attention, Rank3) {
     %z = Attention(%q4, %k4, %v4, %m4) {scale=1.0} %y = Squeeze(%z, %one) output %y as "y" })"}});
 }
 
+// The mask's length is a symbol of its own, as in models with a cache.
+TEST(Attention, MaskOfAnotherLength) {
+  const std::string inputs =
+      R"(graph { input %q : float32[b, 2, l, 4] input %k : float32[b, 2, m, 4]
+      input %v : float32[b, 2, m, 4] input %mask : float32[b, 1, 1, t] )";
+  const std::string before =
+      inputs + R"(%kt = Transpose(%k) {perm=[0, 1, 3, 2]} %s = MatMul(%q, %kt)
+      %a = Add(%s, %mask) %p = Softmax(%a) %y = MatMul(%p, %v) output %y as "y" })";
+  const std::string after = inputs + R"(%kt = Transpose(%k) {perm=[0, 1, 3, 2]}
+      %kb = Transpose(%kt) {perm=[0, 1, 3, 2]} %n = Shape(%kt) {start=3} %w = Expand(%mask, %n)
+      %o = Shape(%mask) {end=3} %c = Concat(%o, %n) {axis=0} %r = Reshape(%w, %c)
+      %y = Attention(%q, %kb, %v, %r) {scale=1.0} output %y as "y" })";
+  check_pass(recognize_attention,
+             {{"equal", before, after, 1e-5, {{{"m", 5}, {"t", 5}}, {{"m", 3}, {"t", 3}}}},
+              {"broadcast", before, after, 1e-5, {{{"m", 5}, {"t", 1}}, {{"m", 1}, {"t", 1}}}}});
+}
+
 TEST(Attention, SharedHeads) {
   const std::string head = R"(graph { input %q : float32[b, 4, l, 3] input %k : float32[b, 2, m, 3]
       input %v : float32[b, 2, m, 3] const %a = int64[1] {2} const %s = int64[5] {1, 1, 2, 1, 1}
@@ -105,6 +123,31 @@ TEST(Attention, SharedHeads) {
       input %k : float32[b, 2, m, 3] input %v : float32[b, 4, m, 3] const %a = int64[1] {2}
       const %s = int64[5] {1, 1, 2, 1, 1} const %j = int64[4] {0, 4, -1, 3} %ku = Unsqueeze(%k, %a)
       %ke = Expand(%ku, %s) %kr = Reshape(%ke, %j) %y = Attention(%q, %kr, %v) {scale=0.5} output %y as "y" })"}});
+}
+
+TEST(Attention, PackedHeads) {
+  const std::string inputs =
+      R"(graph { input %q0 : float32[b, l, 4, 3] input %k0 : float32[b, m, 2, 3]
+      input %v0 : float32[b, m, 2, 5] input %mask : float32[b, 1, 1, m] )";
+  const std::string turned =
+      R"(%q = Transpose(%q0) {perm=[0, 2, 1, 3]} %k = Transpose(%k0) {perm=[0, 2, 1, 3]}
+      %v = Transpose(%v0) {perm=[0, 2, 1, 3]} %a = Attention(%q, %k, %v, %mask) {scale=0.5} )";
+  check_pass(passes::pack_heads,
+             {{"all turned", inputs + turned + R"(%y = Transpose(%a) {perm=[0, 2, 1, 3]}
+      output %y as "y" })",
+               inputs + R"(const %qs = int64[3] {0, 0, 12} const %ks = int64[3] {0, 0, 6}
+      const %vs = int64[3] {0, 0, 10} const %ys = int64[4] {0, 0, 4, 5} %q = Reshape(%q0, %qs)
+      %k = Reshape(%k0, %ks) %v = Reshape(%v0, %vs)
+      %a = Attention(%q, %k, %v, %mask) {scale=0.5, q_num_heads=4, kv_num_heads=2} %y = Reshape(%a, %ys)
+      output %y as "y" })"}});
+  check_pass(passes::pack_heads,
+             {{"result not turned", inputs + turned + "output %a as \"y\" }"},
+              {"result used elsewhere", inputs + turned + R"(%y = Transpose(%a) {perm=[0, 2, 1, 3]}
+      output %y as "y" output %a as "a" })"},
+              {"keys from a cache",
+               R"(graph { input %q0 : float32[b, l, 4, 3] input %k : float32[b, 2, m, 3]
+      input %v : float32[b, 2, m, 5] %q = Transpose(%q0) {perm=[0, 2, 1, 3]} %a = Attention(%q, %k, %v) {scale=0.5}
+      %y = Transpose(%a) {perm=[0, 2, 1, 3]} output %y as "y" })"}});
 }
 
 TEST(Attention, Refusals) {

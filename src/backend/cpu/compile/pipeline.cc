@@ -5,6 +5,7 @@
 #include "passes/canonicalize/algebra.h"
 #include "passes/canonicalize/canonicalize.h"
 #include "passes/fuse/fuse.h"
+#include "passes/layout/heads.h"
 #include "passes/layout/transposes.h"
 
 namespace planish::cpu {
@@ -36,6 +37,7 @@ constexpr passes::Pass kLayout[] = {
 // brings transposed constants into place; common transposes of one value become one.
 constexpr passes::Pass kTransposes[] = {
     {"sink-transposes", passes::sink_transposes},
+    {"pack-heads", passes::pack_heads},
     {"merge-transposes", passes::merge_transposes},
     {"canonicalize-reshapes", passes::canonicalize_reshapes},
     {"drop-identities", passes::drop_identities},

@@ -4,7 +4,7 @@
 //   out = softmax(cap(scale * q k^T) + mask) v      per batch and head
 //
 // Keys are taken a block at a time with a running maximum and sum (the online softmax), so memory
-// is a fixed amount of stack a thread. A row whose every score is -inf gives NaN, as softmax does.
+// is a fixed amount of stack a thread. A row whose every score is -inf gives 0, as the op says.
 #pragma once
 
 #include <cstdint>

@@ -233,6 +233,8 @@ void attend(const AttentionParams& p, int64_t batch, int64_t head_index, int64_t
     }
   }
   for (int64_t r = 0; r < rows; ++r) {
+    // Of nothing but hidden keys, the sum is 0 already.
+    if (running[r].largest == -kInfinity && running[r].total == 0) continue;
     scale_row(head.out + (first + r) * p.out_strides.position, p.v_head_size,
               1.0f / running[r].total);
   }
