@@ -94,7 +94,10 @@ class Decoder {
   std::vector<T> numbers(const flatbuffers::Vector<T>* values) {
     if (values == nullptr) return {};
     charge(uint64_t{values->size()} * sizeof(T));
-    return {values->begin(), values->end()};
+    // The verifier does not see to it that elements of 8 bytes are aligned.
+    std::vector<T> out(values->size());
+    if (!out.empty()) std::memcpy(out.data(), values->Data(), out.size() * sizeof(T));
+    return out;
   }
 
   std::vector<std::string> texts(const Offsets<flatbuffers::String>* items) {
