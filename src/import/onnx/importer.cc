@@ -16,7 +16,7 @@ namespace {
 
 std::unique_ptr<pb::ModelProto> read_model(const std::string& path, const ImportLimits& limits) {
   const OwnedBytes file = load_file(path);
-  return parse_model(file.bytes, concat("\"", path, "\""), limits);
+  return parse_model(file.bytes, BytesAre::kMapped, concat("\"", path, "\""), limits);
 }
 
 std::vector<std::pair<std::string, Type>> describe(
@@ -50,7 +50,7 @@ std::unique_ptr<ir::Graph> import_file(const std::string& path, const ImportOpti
 
 std::unique_ptr<ir::Graph> import_bytes(std::span<const std::byte> bytes,
                                         const ImportOptions& options) {
-  const auto model = parse_model(bytes, "the model", options.limits);
+  const auto model = parse_model(bytes, BytesAre::kMemory, "the model", options.limits);
   std::unique_ptr<DataFolder> folder;
   if (options.external_data_folder) folder = DataFolder::trusted(*options.external_data_folder);
   return ModelImporter(*model, options, std::move(folder)).run();
@@ -61,7 +61,7 @@ Signature read_signature(const std::string& path, const ImportLimits& limits) {
 }
 
 Signature read_signature(std::span<const std::byte> bytes, const ImportLimits& limits) {
-  return signature_of(*parse_model(bytes, "the model", limits));
+  return signature_of(*parse_model(bytes, BytesAre::kMemory, "the model", limits));
 }
 
 }  // namespace planish::onnx

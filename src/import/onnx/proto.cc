@@ -3,6 +3,8 @@
 
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <optional>
@@ -89,6 +91,46 @@ bool next_field(Cursor& c, std::optional<Cursor>* child) {
   return true;
 }
 
+// Gives the mapping piece by piece and lets go of the pages of each piece that was read: the peak
+// of memory is the parsed model, not the file besides.
+class MappedStream final : public io::ZeroCopyInputStream {
+ public:
+  explicit MappedStream(std::span<const std::byte> bytes) : bytes_(bytes) {}
+
+  bool Next(const void** data, int* size) override {
+    release(begin_, at_);
+    begin_ = at_;
+    const size_t length = std::min(kPiece, bytes_.size() - at_);
+    if (length == 0) return false;
+    *data = bytes_.data() + at_;
+    *size = static_cast<int>(length);
+    at_ += length;
+    return true;
+  }
+  void BackUp(int count) override { at_ -= static_cast<size_t>(count); }
+  bool Skip(int count) override {
+    const size_t wanted = std::min(static_cast<size_t>(count), bytes_.size() - at_);
+    at_ += wanted;
+    return wanted == static_cast<size_t>(count);
+  }
+  int64_t ByteCount() const override { return static_cast<int64_t>(at_); }
+
+ private:
+  static constexpr size_t kPiece = size_t{64} << 20;
+
+  void release(size_t begin, size_t end) const {
+    const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+    auto round_down = [&](size_t offset) {
+      return reinterpret_cast<uintptr_t>(bytes_.data() + offset) / page * page;
+    };
+    const uintptr_t first = round_down(begin), last = round_down(end);
+    if (last > first) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+  }
+
+  std::span<const std::byte> bytes_;
+  size_t begin_ = 0, at_ = 0;
+};
+
 }  // namespace
 
 int message_depth(std::span<const std::byte> bytes) {
@@ -107,7 +149,7 @@ int message_depth(std::span<const std::byte> bytes) {
   return static_cast<int>(std::min<size_t>(deepest, INT32_MAX));
 }
 
-std::unique_ptr<pb::ModelProto> parse_model(std::span<const std::byte> bytes,
+std::unique_ptr<pb::ModelProto> parse_model(std::span<const std::byte> bytes, BytesAre bytes_are,
                                             const std::string& what, const ImportLimits& limits) {
   constexpr char kExternalHint[] = "save the weights as external data";
   const int64_t most = std::min<int64_t>(limits.model_bytes, INT32_MAX);
@@ -118,8 +160,10 @@ std::unique_ptr<pb::ModelProto> parse_model(std::span<const std::byte> bytes,
         kExternalHint);
   if (bytes.empty())
     throw Error(ErrorCode::kInvalidModel, concat(what, ": expected an ONNX model, got no bytes"));
-  io::ArrayInputStream stream(bytes.data(), static_cast<int>(bytes.size()));
-  io::CodedInputStream coded(&stream);
+  io::ArrayInputStream memory(bytes.data(), static_cast<int>(bytes.size()));
+  MappedStream mapped(bytes);
+  io::CodedInputStream coded(
+      bytes_are == BytesAre::kMapped ? static_cast<io::ZeroCopyInputStream*>(&mapped) : &memory);
   // A subgraph takes three levels: graph, node, attribute. The rest is for what lies below a graph.
   const int levels = 3 * std::clamp(limits.nesting, 0, 1 << 16) + 16;
   coded.SetRecursionLimit(levels);

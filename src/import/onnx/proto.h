@@ -14,8 +14,11 @@ namespace planish::onnx {
 
 namespace pb = planish::onnx_pb;
 
+// Whether the bytes are a private mapping of a file, whose pages need not stay in memory once read.
+enum class BytesAre : uint8_t { kMapped, kMemory };
+
 // `what` names the source in messages. Throws kInvalidModel, kBudgetExceeded.
-std::unique_ptr<pb::ModelProto> parse_model(std::span<const std::byte> bytes,
+std::unique_ptr<pb::ModelProto> parse_model(std::span<const std::byte> bytes, BytesAre bytes_are,
                                             const std::string& what, const ImportLimits& limits);
 pb::TensorProto parse_tensor(std::span<const std::byte> bytes, const std::string& what);
 
