@@ -39,7 +39,11 @@ double position(const ResizeAxis& axis, ResizeCoordinates coordinates, int64_t i
     }
     case ResizeCoordinates::kPytorchHalfPixel:
       return axis.out > 1 ? (x + 0.5) / axis.scale - 0.5 : 0.0;
-    case ResizeCoordinates::kAlignCorners: return axis.out > 1 ? x * (in - 1) / (out - 1) : 0.0;
+    case ResizeCoordinates::kAlignCorners: {
+      // The width that the scale asks for, of which `out` is the whole part.
+      const double width = axis.scale * in;
+      return width == 1 ? 0.0 : x * (in - 1) / (width - 1);
+    }
     case ResizeCoordinates::kAsymmetric: return x / axis.scale;
   }
   return x;

@@ -18,6 +18,7 @@ using testing::Random;
 
 struct Case {
   int64_t in_rows, in_cols, out_rows, out_cols, channels;
+  double beyond = 0;  // how much wider than the output the scales make it
 };
 
 // ONNX's formulas, written down once more.
@@ -27,7 +28,8 @@ double where(ResizeCoordinates coordinates, double x, double in, double out, dou
     case ResizeCoordinates::kHalfPixelSymmetric:
       return in / 2 * (1 - out / (scale * in)) + (x + 0.5) / scale - 0.5;
     case ResizeCoordinates::kPytorchHalfPixel: return out > 1 ? (x + 0.5) / scale - 0.5 : 0;
-    case ResizeCoordinates::kAlignCorners: return out > 1 ? x * (in - 1) / (out - 1) : 0;
+    case ResizeCoordinates::kAlignCorners:
+      return scale * in == 1 ? 0 : x * (in - 1) / (scale * in - 1);
     case ResizeCoordinates::kAsymmetric: return x / scale;
   }
   return 0;
@@ -46,10 +48,12 @@ double nearest(ResizeRounding rounding, double x) {
 void check(Isa isa, const Case& test, ResizeMode mode, ResizeCoordinates coordinates,
            ResizeRounding rounding, bool last, ThreadPool& pool) {
   const int64_t batch = 2;
-  const ResizeAxis rows{test.in_rows, test.out_rows,
-                        static_cast<double>(test.out_rows) / static_cast<double>(test.in_rows)};
-  const ResizeAxis cols{test.in_cols, test.out_cols,
-                        static_cast<double>(test.out_cols) / static_cast<double>(test.in_cols)};
+  const ResizeAxis rows{
+      test.in_rows, test.out_rows,
+      (static_cast<double>(test.out_rows) + test.beyond) / static_cast<double>(test.in_rows)};
+  const ResizeAxis cols{
+      test.in_cols, test.out_cols,
+      (static_cast<double>(test.out_cols) + test.beyond) / static_cast<double>(test.in_cols)};
   const ResizePlan plan(rows, cols, mode, coordinates, rounding);
   Guarded<float> src(batch * test.channels * rows.in * cols.in);
   Guarded<float> dst(batch * test.channels * rows.out * cols.out);
@@ -91,8 +95,9 @@ void check(Isa isa, const Case& test, ResizeMode mode, ResizeCoordinates coordin
 }
 
 TEST(Resize, EveryModeAgainstTheFormulas) {
-  const Case cases[] = {{4, 5, 8, 10, 3},  {7, 9, 3, 4, 17}, {1, 1, 5, 3, 2},
-                        {6, 33, 6, 99, 1}, {13, 8, 1, 1, 5}, {5, 64, 11, 40, 33}};
+  const Case cases[] = {{4, 5, 8, 10, 3},      {7, 9, 3, 4, 17},     {1, 1, 5, 3, 2},
+                        {6, 33, 6, 99, 1},     {13, 8, 1, 1, 5},     {5, 64, 11, 40, 33},
+                        {7, 9, 9, 11, 3, 0.7}, {7, 9, 4, 5, 17, 0.4}};
   for (Isa isa : isas_here()) {
     ThreadPool pool(2);
     for (const Case& test : cases) {
