@@ -325,7 +325,7 @@ void Frame::allocate_outputs(size_t i) {
     Dims dims;
     for (int32_t d = 0; d < code(v).rank; ++d) {
       const Dim& dim = program_.expressions[static_cast<size_t>(
-          program_.dims[static_cast<size_t>(code(v).first_dim + d)])];
+          program_.dims[static_cast<size_t>(code(v).first_dim) + static_cast<size_t>(d)])];
       const auto value = evaluate(run_.engine, dim, binding_->symbols);
       if (!value || *value < 0)
         throw Error(ErrorCode::kInvalidShape,
@@ -398,7 +398,7 @@ void Frame::check_made(const StepCode& step, int32_t v) {
         step.step->node);
   for (int32_t d = 0; d < value.rank; ++d) {
     const Dim& dim = program_.expressions[static_cast<size_t>(
-        program_.dims[static_cast<size_t>(value.first_dim + d)])];
+        program_.dims[static_cast<size_t>(value.first_dim) + static_cast<size_t>(d)])];
     if (dim.is_symbol() && program_.bound.count(dim.symbol_name()) == 0)
       binding_->symbols[static_cast<size_t>(run_.engine.symbols.find(dim.symbol_name())->second)] =
           t->dim(d);

@@ -77,7 +77,7 @@ Attributes norm_attributes(int64_t axis, const ir::Value* epsilon) {
   return {{"axis", axis}, {"epsilon", e}};
 }
 
-Pattern squared(Pattern x) { return either({op("Mul", {x, x}), op("Pow", {x, number(2)})}); }
+Pattern squared(const Pattern& x) { return either({op("Mul", {x, x}), op("Pow", {x, number(2)})}); }
 
 // Something divided by the root of (`variance` + epsilon).
 Pattern divided_by_root(const Pattern& x, const Pattern& variance) {

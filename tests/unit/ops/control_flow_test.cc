@@ -14,8 +14,8 @@ constexpr auto kType = ErrorCode::kInvalidType;
 
 double number(const Datum& datum) { return element<double>(datum.tensor(), 0); }
 
-Subgraph constant_branch(Datum datum) {
-  return [datum](std::vector<Datum>) { return std::vector<Datum>{datum}; };
+Subgraph constant_branch(const Datum& datum) {
+  return [datum](const std::vector<Datum>&) { return std::vector<Datum>{datum}; };
 }
 
 // Tables of cases: one row, one line.

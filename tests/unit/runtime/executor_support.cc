@@ -208,7 +208,7 @@ std::string check_against_interpreter(const std::string& text,
   return "";
 }
 
-ref::ChooseStep choose_kernel(std::string op, std::string kernel) {
+ref::ChooseStep choose_kernel(const std::string& op, const std::string& kernel) {
   return [op, kernel](const ir::Node& node) -> std::optional<ref::StepChoice> {
     if (node.op() != op) return std::nullopt;
     return ref::StepChoice{.kernel = kernel};
