@@ -33,6 +33,6 @@ std::string check_against_interpreter(const std::string& text,
                                       const ref::ChooseStep& choose = {});
 
 // Picks kernel `name` for every node of the op.
-ref::ChooseStep choose_kernel(std::string op, std::string kernel);
+ref::ChooseStep choose_kernel(const std::string& op, const std::string& kernel);
 
 }  // namespace planish::test
