@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// cpu.conv and cpu.deconv: channels-last convolutions of floats, cpu.conv with a tail.
+// cpu.conv, cpu.depthwise and cpu.deconv: channels-last convolutions of floats with a tail.
 //
 // Inputs: x [n, spatial..., c]; weights packed for the plan's instruction set; then what the
 // epilogue uses. Output: y [n, spatial..., k]. Attributes: channels, groups, kernel, strides,
@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "backend/cpu/kernels/depthwise.h"
 #include "backend/cpu/runtime/conv_geometry.h"
 #include "backend/cpu/runtime/step_epilogue.h"
 #include "backend/cpu/runtime/step_isa.h"
@@ -59,7 +60,32 @@ bool has_few_phases(const Conv& conv) {
          conv.stride[0] * conv.stride[1] * conv.stride[2] <= kMost;
 }
 
+bool is_depthwise(const Conv& conv) {
+  return conv.groups > 1 && conv.groups == conv.in_channels &&
+         conv.out_channels % conv.in_channels == 0;
+}
+
 namespace {
+
+enum class Algorithm : uint8_t { kProduct, kDepthwise, kTransposed };
+
+int64_t packed_floats(Algorithm algorithm, Isa isa, const Conv& c) {
+  switch (algorithm) {
+    case Algorithm::kProduct: return conv_packed_floats(isa, c);
+    case Algorithm::kDepthwise: return depthwise_packed_floats(c);
+    case Algorithm::kTransposed: return deconv_packed_floats(isa, c);
+  }
+  return -1;
+}
+
+int64_t scratch_bytes(Algorithm algorithm, Isa isa, const Conv& c, int threads) {
+  switch (algorithm) {
+    case Algorithm::kProduct: return conv_scratch_bytes(isa, c, threads);
+    case Algorithm::kDepthwise: return depthwise_scratch_bytes(c, threads);
+    case Algorithm::kTransposed: return deconv_scratch_bytes(isa, c, threads);
+  }
+  return 0;
+}
 
 struct ConvState final : StepState {
   Conv conv;
@@ -68,8 +94,8 @@ struct ConvState final : StepState {
 
 class ConvStep : public StepKernel {
  public:
-  ConvStep(const StepInfo& info, bool transposed)
-      : isa_(step_isa(info)), transposed_(transposed), epilogue_(info) {
+  ConvStep(const StepInfo& info, Algorithm algorithm)
+      : isa_(step_isa(info)), algorithm_(algorithm), epilogue_(info) {
     const Attributes& a = info.attributes();
     info.require(info.has_input(0) && info.has_input(1) && info.wants_output(0),
                  "expected data and weights");
@@ -79,15 +105,16 @@ class ConvStep : public StepKernel {
     auto_pad_ = a.text("auto_pad", "NOTSET");
     info.require(pads_.size() == 2 * spatial_, "pads of another length");
     for (int64_t p : pads_) info.require(p >= 0 && p < (int64_t{1} << 31), "a pad is out of range");
-    if (transposed) {
+    if (algorithm == Algorithm::kTransposed) {
       // Weights are packed for each residue of an output coordinate, for known pads.
       info.require(auto_pad_ == "NOTSET", "expected explicit pads");
       set_pads(conv_, pads_);
       info.require(has_few_phases(conv_), "the strides are too large");
     }
+    info.require(algorithm != Algorithm::kDepthwise || is_depthwise(conv_),
+                 "expected one group for each input channel");
     const Tensor* w = info.constant(1);
-    const int64_t expected =
-        transposed ? deconv_packed_floats(isa_, conv_) : conv_packed_floats(isa_, conv_);
+    const int64_t expected = packed_floats(algorithm, isa_, conv_);
     info.require(w != nullptr && w->dtype() == DType::kF32 && w->count() == expected,
                  "the packed weights have another size");
   }
@@ -119,8 +146,7 @@ class ConvStep : public StepKernel {
     StepBinding binding;
     if (y.count() != 0)
       binding.scratch_bytes =
-          static_cast<size_t>(transposed_ ? deconv_scratch_bytes(isa_, c, shapes.threads())
-                                          : conv_scratch_bytes(isa_, c, shapes.threads()));
+          static_cast<size_t>(scratch_bytes(algorithm_, isa_, c, shapes.threads()));
     binding.state = std::move(state);
     return binding;
   }
@@ -133,10 +159,12 @@ class ConvStep : public StepKernel {
     c.weights = context.input(1).as<float>();
     c.y = context.output(0).as<float>();
     c.epilogue = epilogue_.at(context, *state.tail);
-    if (transposed_)
-      deconv(isa_, c, context.scratch().data(), context.pool());
-    else
-      conv(isa_, c, context.scratch().data(), context.pool());
+    void* scratch = context.scratch().data();
+    switch (algorithm_) {
+      case Algorithm::kProduct: return conv(isa_, c, scratch, context.pool());
+      case Algorithm::kDepthwise: return depthwise(isa_, c, scratch, context.pool());
+      case Algorithm::kTransposed: return deconv(isa_, c, scratch, context.pool());
+    }
   }
 
  private:
@@ -147,7 +175,7 @@ class ConvStep : public StepKernel {
     if (auto_pad_ == "VALID") return 0;
     const int64_t window = (c.kernel[slot] - 1) * c.dilation[slot] + 1;
     const int64_t total =
-        transposed_
+        algorithm_ == Algorithm::kTransposed
             ? std::max<int64_t>(0, (c.in[slot] - 1) * c.stride[slot] + window - c.out[slot])
             : std::max<int64_t>(0, (c.out[slot] - 1) * c.stride[slot] + window - c.in[slot]);
     return auto_pad_ == "SAME_LOWER" ? (total + 1) / 2 : total / 2;
@@ -159,14 +187,14 @@ class ConvStep : public StepKernel {
     if (c.batch == 0) return;
     shapes.require(c.in[slot] >= 1 && c.out[slot] >= 1, "a spatial dim is empty");
     const int64_t window = (c.kernel[slot] - 1) * c.dilation[slot] + 1;
-    if (transposed_ || auto_pad_ != "NOTSET") return;
+    if (algorithm_ == Algorithm::kTransposed || auto_pad_ != "NOTSET") return;
     const int64_t room = c.in[slot] + begin + end - window;
     shapes.require(room >= 0 && c.out[slot] == room / c.stride[slot] + 1,
                    "the output has another size than the windows");
   }
 
   Isa isa_;
-  bool transposed_;
+  Algorithm algorithm_;
   StepEpilogue epilogue_;
   Conv conv_;
   size_t spatial_ = 0;
@@ -174,15 +202,14 @@ class ConvStep : public StepKernel {
   std::string auto_pad_;
 };
 
-std::unique_ptr<StepKernel> make_conv(const StepInfo& info) {
-  return std::make_unique<ConvStep>(info, false);
-}
-std::unique_ptr<StepKernel> make_deconv(const StepInfo& info) {
-  return std::make_unique<ConvStep>(info, true);
+template <Algorithm algorithm>
+std::unique_ptr<StepKernel> make(const StepInfo& info) {
+  return std::make_unique<ConvStep>(info, algorithm);
 }
 
-const RegisterStepKernel kConv("cpu.conv", make_conv);
-const RegisterStepKernel kDeconv("cpu.deconv", make_deconv);
+const RegisterStepKernel kConv("cpu.conv", make<Algorithm::kProduct>);
+const RegisterStepKernel kDepthwise("cpu.depthwise", make<Algorithm::kDepthwise>);
+const RegisterStepKernel kDeconv("cpu.deconv", make<Algorithm::kTransposed>);
 
 }  // namespace
 }  // namespace planish::cpu

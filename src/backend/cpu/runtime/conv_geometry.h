@@ -19,4 +19,7 @@ void set_pads(Conv& conv, const std::vector<int64_t>& pads);
 // A transposed convolution is one problem for each residue of an output coordinate: few enough?
 bool has_few_phases(const Conv& conv);
 
+// Whether every output channel sees one input channel: what kernels/depthwise.h computes.
+bool is_depthwise(const Conv& conv);
+
 }  // namespace planish::cpu

@@ -3,10 +3,13 @@
 
 #include "backend/cpu/compile/epilogue_builder.h"
 #include "backend/cpu/compile/lowering.h"
+#include "backend/cpu/kernels/depthwise.h"
 #include "backend/cpu/runtime/conv_geometry.h"
 
 namespace planish::cpu {
 namespace {
+
+constexpr const char* kProductTactic = "implicit matrix product, channels last";
 
 struct Layer {
   const ir::Node* root;
@@ -37,12 +40,12 @@ Attributes geometry(const Layer& layer, int64_t in_channels, int64_t out_channel
   return out;
 }
 
-ref::StepChoice conv_step(const char* kernel, Attributes attributes, const ir::Value* x,
-                          Tensor packed) {
+ref::StepChoice conv_step(const char* kernel, const char* tactic, Attributes attributes,
+                          const ir::Value* x, Tensor packed) {
   return {.kernel = kernel,
           .attributes = std::move(attributes),
           .inputs = std::vector<ref::StepChoice::Input>{x, std::move(packed)},
-          .tactic = "implicit matrix product, channels last"};
+          .tactic = tactic};
 }
 
 std::optional<ref::StepChoice> lower_conv(const ir::Node& node, const LowerTarget& target) {
@@ -51,10 +54,19 @@ std::optional<ref::StepChoice> lower_conv(const ir::Node& node, const LowerTarge
   const int64_t groups = layer->root->attributes().integer("group", 1);
   Attributes attributes = geometry(*layer, layer->w->dim(1) * groups, layer->w->dim(0));
   const Conv c = conv_geometry(attributes, layer->w->dim(1) * groups, layer->w->dim(0));
-  Tensor packed(DType::kF32, {conv_packed_floats(target.isa, c)});
-  conv_pack(target.isa, c, layer->w->as<float>(), packed.as<float>());
+  const bool depthwise = is_depthwise(c);
+  Tensor packed(DType::kF32,
+                {depthwise ? depthwise_packed_floats(c) : conv_packed_floats(target.isa, c)});
+  if (depthwise)
+    depthwise_pack(c, layer->w->as<float>(), packed.as<float>());
+  else
+    conv_pack(target.isa, c, layer->w->as<float>(), packed.as<float>());
   ref::StepChoice choice =
-      conv_step("cpu.conv", std::move(attributes), layer->x, std::move(packed));
+      depthwise
+          ? conv_step("cpu.depthwise", "strips of pixels in registers, vectorised over channels",
+                      std::move(attributes), layer->x, std::move(packed))
+          : conv_step("cpu.conv", kProductTactic, std::move(attributes), layer->x,
+                      std::move(packed));
   build_epilogue(node, layer->root->input(2), choice);
   return choice;
 }
@@ -73,7 +85,7 @@ std::optional<ref::StepChoice> lower_deconv(const ir::Node& node, const LowerTar
   Tensor packed(DType::kF32, {deconv_packed_floats(target.isa, c)});
   deconv_pack(target.isa, c, layer->w->as<float>(), packed.as<float>());
   ref::StepChoice choice =
-      conv_step("cpu.deconv", std::move(attributes), layer->x, std::move(packed));
+      conv_step("cpu.deconv", kProductTactic, std::move(attributes), layer->x, std::move(packed));
   build_epilogue(node, layer->root->input(2), choice);
   return choice;
 }
