@@ -107,7 +107,8 @@ endfunction()
 # planish_embed(TARGET header-name file...)
 #
 # Makes the files' bytes available to TARGET: `#include "embed/<header-name>.h"` declares, in namespace
-# planish::embed, one `std::string_view <file name with _ for other characters>` each.
+# planish::embed, one `std::string_view <file name with _ for other characters>` each, and
+# `<header-name>_files()`, their names and bytes.
 function(planish_embed target header)
   set(out ${PROJECT_BINARY_DIR}/generated/embed/${header})
   set(inputs "")

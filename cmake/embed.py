@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes OUT.h and OUT.cc, which hold the bytes of the given files: embed.py OUT FILE..."""
+"""Writes OUT.h and OUT.cc, which hold the bytes of the given files: embed.py OUT FILE...
+
+Besides one view a file there is OUT_files(), a list of their names and bytes.
+"""
 
 import re
 import sys
@@ -13,7 +16,11 @@ def symbol(path: Path) -> str:
 def main() -> None:
     out, *files = (Path(arg) for arg in sys.argv[1:])
     out.parent.mkdir(parents=True, exist_ok=True)
-    header = ["#pragma once", "#include <string_view>", "namespace planish::embed {"]
+    header = [
+        *("#pragma once", "#include <string_view>", "#include <utility>", "#include <vector>"),
+        "namespace planish::embed {",
+        f"std::vector<std::pair<std::string_view, std::string_view>> {out.name}_files();",
+    ]
     source = [f'#include "{out.name}.h"', "namespace planish::embed {"]
     for path in files:
         name = symbol(path)
@@ -27,6 +34,11 @@ def main() -> None:
         source.append("};")
         bytes_pointer = f"reinterpret_cast<const char*>({name}_bytes)"
         source.append(f"const std::string_view {name}({bytes_pointer}, {len(data)});")
+    rows = [f'{{"{path.name}", {symbol(path)}}},' for path in files]
+    source.append(
+        f"std::vector<std::pair<std::string_view, std::string_view>> {out.name}_files() {{"
+    )
+    source.extend(["return {", *rows, "};", "}"])
     for lines, suffix in ((header, ".h"), (source, ".cc")):
         lines.append("}  // namespace planish::embed")
         Path(f"{out}{suffix}").write_text("\n".join(lines) + "\n")

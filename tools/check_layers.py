@@ -43,9 +43,26 @@ LAYERS: dict[str, set[str]] = {
     "backend/cpu/onednn": {
         *("backend/cpu/kernels", "backend/cpu/runtime", "runtime", "plan", "ops", "tensor", "base"),
     },
+    # Text for NVRTC, and for g++ in the tests: it sees its siblings alone.
+    "backend/cuda/kernels": set(),
+    "backend/cuda/runtime": {"runtime", "plan", "ops", "tensor", "base"},
+    "backend/cuda/compile": {
+        *("backend/cuda/kernels", "backend/cuda/runtime", "backend/ref/compile", "passes", "tuner"),
+        *("memory", "runtime", "plan", "ir", "ops", "tensor", "base"),
+    },
     "compiler": {
         *("backend/ref/runtime", "backend/ref/compile", "backend/cpu/runtime"),
-        *("backend/cpu/compile", "import/onnx", "passes", "tuner", "memory", "runtime", "plan"),
+        *(
+            "backend/cpu/compile",
+            "backend/cuda/runtime",
+            "backend/cuda/compile",
+            "import/onnx",
+            "passes",
+            "tuner",
+            "memory",
+            "runtime",
+            "plan",
+        ),
         *("ir", "ops", "tensor", "base"),
     },
     "capi/runtime": {"runtime", "plan", "memory", "ops", "tensor", "base"},

@@ -8,6 +8,8 @@
 
 #include "backend/cpu/compile/compile.h"
 #include "backend/cpu/compile/pipeline.h"
+#include "backend/cuda/compile/compile.h"
+#include "backend/cuda/compile/pipeline.h"
 #include "backend/ref/compile/lower.h"
 #include "base/str.h"
 #include "import/onnx/importer.h"
@@ -50,21 +52,40 @@ class Clock {
   double fraction_ = 0;
 };
 
+bool is_cuda(const std::string& device) {
+  return device == "cuda" || device.rfind("cuda:", 0) == 0;
+}
+
+// The device that is built for: "auto" is the GPU if there is one that can be used.
+bool builds_for_gpu(const Options& options) {
+  if (options.reference) return false;
+  if (options.device == "auto")
+    return !options.target.empty() || (options.precision != "int8" && cuda::is_usable(options));
+  return is_cuda(options.device);
+}
+
 void check_options(const Options& options) {
-  if (options.device != "auto" && options.device != "cpu") {
-    const bool is_cuda = options.device.rfind("cuda", 0) == 0;
+  if (options.device != "auto" && options.device != "cpu" && !is_cuda(options.device))
     throw Error(
-        is_cuda ? ErrorCode::kDeviceError : ErrorCode::kInvalidArgument,
-        is_cuda ? concat("device ", options.device, ": this build of Planish has no CUDA backend")
-                : concat("option device: expected cpu or auto, got \"", options.device, "\""),
+        ErrorCode::kInvalidArgument,
+        concat("option device: expected cpu, cuda, cuda:N or auto, got \"", options.device, "\""),
         "", "use device=cpu");
-  }
-  if (options.precision != "fp32" && options.precision != "tf32" && options.precision != "auto")
+  const std::string& precision = options.precision;
+  const bool is_plain = precision == "fp32" || precision == "tf32" || precision == "auto";
+  if (builds_for_gpu(options)) {
+    if (!is_plain && precision != "fp16" && precision != "bf16")
+      throw Error(ErrorCode::kUnsupported,
+                  concat("precision ", precision,
+                         ": the CUDA backend computes in fp32, tf32, fp16 "
+                         "and bf16"),
+                  "", "models that are quantised already keep their integers");
+  } else if (!is_plain) {
     throw Error(ErrorCode::kUnsupported,
-                concat("precision ", options.precision, ": the CPU backend computes in fp32"), "",
+                concat("precision ", precision, ": the CPU backend computes in fp32"), "",
                 "use precision=fp32; models that are quantised already keep their integers");
+  }
   std::set<std::string> known;
-  for (const auto& list : {passes::pass_names(), cpu::pass_names()})
+  for (const auto& list : {passes::pass_names(), cpu::pass_names(), cuda::pass_names()})
     known.insert(list.begin(), list.end());
   for (const std::string& name : split_list(options.disable_pass))
     if (known.count(name) == 0)
@@ -185,6 +206,8 @@ plan::Plan compile(ir::Graph& graph, const BuildRequest& request, Clock& clock) 
   if (request.options.reference) {
     plan.target.isa = "plain";
     ref::lower(graph, {}, plan);
+  } else if (builds_for_gpu(request.options)) {
+    cuda::compile(graph, request.options, context, pipeline, nullptr, plan);
   } else {
     cpu::compile(graph, request.options, context, pipeline, plan);
   }

@@ -274,11 +274,13 @@ class Decoder {
     each(in.values(), [&](const fb::Value& v) {
       if (v.storage() > static_cast<uint8_t>(Storage::kAlias))
         fail("a value is stored in no known way");
+      if (v.memory() > static_cast<uint8_t>(Memory::kDevice)) fail("a value is in no known memory");
       out.values.push_back({.name = text(v.name()),
                             .type = type(v.type()),
                             .storage = static_cast<Storage>(v.storage()),
                             .index = v.index(),
-                            .offset = dim(v.offset())});
+                            .offset = dim(v.offset()),
+                            .memory = static_cast<Memory>(v.memory())});
     });
     each(in.steps(), [&](const fb::Step& s) { out.steps.push_back(read_step(s)); });
     out.inputs = numbers(in.inputs());

@@ -164,7 +164,7 @@ class Encoder {
     const auto values = vector_of(p.values, [&](const Value& v) {
       const auto value_name = text(v.name);
       return fb::CreateValue(builder_, value_name, type(v.type), static_cast<uint8_t>(v.storage),
-                             v.index, dim(v.offset));
+                             v.index, dim(v.offset), static_cast<uint8_t>(v.memory));
     });
     const auto steps = vector_of(p.steps, [&](const Step& s) { return step(s); });
     const auto inputs = numbers(p.inputs), outputs = numbers(p.outputs);

@@ -72,12 +72,16 @@ Tensor expand(const Constant& constant);
 
 enum class Storage : uint8_t { kInput, kConstant, kPlanned, kDynamic, kAlias };
 
+// Where a value's bytes are. Inputs, outputs and dynamic values are the host's; steps copy.
+enum class Memory : uint8_t { kHost, kDevice };
+
 struct Value {
   std::string name;
   Type type;
   Storage storage = Storage::kDynamic;
   int32_t index = -1;  // kInput: which input; kConstant: which constant; kAlias: which value
   Dim offset;          // kAlias: in bytes
+  Memory memory = Memory::kHost;
 };
 
 // A program that a step runs. Its inputs are those that the step's kernel hands over, followed by

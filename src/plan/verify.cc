@@ -120,6 +120,7 @@ class Verifier {
       const Value& value = program.values[static_cast<size_t>(v)];
       const std::string what = concat("program \"", program.name, "\", value ", v);
       require(value.storage <= Storage::kAlias, what, ": unknown storage");
+      require(value.memory <= Memory::kDevice, what, ": unknown memory");
       check_type(value.type, what);
       std::map<std::string, DimRange> used;
       collect_symbols(value.type, used);
@@ -141,6 +142,9 @@ class Verifier {
     for (size_t v = 0; v < program.values.size(); ++v) {
       const Value& value = program.values[v];
       const std::string what = concat("program \"", program.name, "\", value ", v);
+      require(value.memory == Memory::kHost ||
+                  (value.storage != Storage::kInput && value.storage != Storage::kDynamic),
+              what, ": inputs and values of unknown size are the host's");
       switch (value.storage) {
         case Storage::kInput:
           require(value.index >= 0 && static_cast<size_t>(value.index) < program.inputs.size() &&
@@ -177,6 +181,7 @@ class Verifier {
     require(root.storage == Storage::kInput || root.storage == Storage::kConstant ||
                 root.storage == Storage::kPlanned,
             what, ": alias of a value that has no bytes of its own");
+    require(root.memory == value.memory, what, ": alias of a value in other memory");
     require_known(value, bound, what);
     require_known(root, bound, what);
     require(symbols_within(value.offset, bound), what, ": offset ", value.offset.to_string());
@@ -204,9 +209,11 @@ class Verifier {
         made[static_cast<size_t>(v)] = true;
       }
     }
-    for (int32_t v : program.outputs)
-      require_made(made, v, false,
-                   [&] { return concat("program \"", program.name, "\": an output"); });
+    for (int32_t v : program.outputs) {
+      const auto where = [&] { return concat("program \"", program.name, "\": an output"); };
+      require_made(made, v, false, where);
+      require_host(program, v, where);
+    }
     for (size_t v = 0; v < made.size(); ++v)
       require(made[v], "program \"", program.name, "\": no step makes value ", v);
   }
@@ -219,6 +226,12 @@ class Verifier {
       fail(concat(where(), ": there is no value ", v));
     if (!made[static_cast<size_t>(v)])
       fail(concat(where(), ": value ", v, " is used before it is made"));
+  }
+
+  template <class Where>
+  static void require_host(const Program& program, int32_t v, Where where) {
+    if (program.values[static_cast<size_t>(v)].memory != Memory::kHost)
+      fail(concat(where(), ": value ", v, " is in the device's memory"));
   }
 
   // What a step writes must not be an input's or a constant's memory.
@@ -253,7 +266,10 @@ class Verifier {
     require(sub.captured.size() <= plan_.programs[p].inputs.size(), at(program, i), ": ",
             sub.captured.size(), " captured values for ", plan_.programs[p].inputs.size(),
             " inputs");
-    for (int32_t v : sub.captured) require_made(made, v, false, [&] { return at(program, i); });
+    for (int32_t v : sub.captured) {
+      require_made(made, v, false, [&] { return at(program, i); });
+      require_host(program, v, [&] { return at(program, i); });
+    }
   }
 
   void check_ports() const {

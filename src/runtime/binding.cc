@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "memory/planner.h"
 #include "planish/error.h"
+#include "runtime/frame.h"
 
 namespace planish {
 
@@ -26,11 +27,11 @@ std::optional<int64_t> evaluate(const EngineCode& engine, const Dim& dim,
 
 class Binder {
  public:
-  Binder(const EngineCode& engine, const ProgramCode& program, Frame* frame, RunBudget* budget)
-      : engine_(engine),
+  Binder(RunState& run, const ProgramCode& program, Frame* frame)
+      : engine_(run.engine),
         program_(program),
         frame_(frame),
-        budget_(budget),
+        run_(run),
         owned_(std::make_unique<Binding>()),
         out_(*owned_) {}
 
@@ -41,7 +42,9 @@ class Binder {
     evaluate_expressions();
     make_values(inputs);
     make_steps();
-    plan_memory();
+    plan_memory(false, out_.arena_bytes, out_.lower_bound);
+    if (engine_.device != nullptr) plan_memory(true, out_.device_bytes, out_.device_lower_bound);
+    out_.recordings.resize(program_.segments.size());
     return std::move(owned_);
   }
 
@@ -143,7 +146,10 @@ class Binder {
       if (value.storage == Storage::kConstant) {
         Tensor t = engine_.constants[static_cast<size_t>(source(v).index)];
         // Without an owner: whoever wants to keep it has to copy it.
-        if (t.dtype() != DType::kString) t.rebind(t.data(), nullptr);
+        if (value.is_device)
+          t.rebind(engine_.constants_on_device[static_cast<size_t>(source(v).index)], nullptr);
+        else if (t.dtype() != DType::kString)
+          t.rebind(t.data(), nullptr);
         slot(v) = std::move(t);
       } else if (value.storage == Storage::kInput) {
         const std::span<const int64_t> dims = inputs[static_cast<size_t>(source(v).index)];
@@ -177,11 +183,14 @@ class Binder {
     if (t == nullptr) return {};
     return {.dtype = t->dtype(),
             .dims = t->dims(),
-            .constant = code(v).storage == Storage::kConstant ? t : nullptr};
+            .constant = code(v).storage == Storage::kConstant && !code(v).is_device ? t : nullptr};
   }
 
   void make_steps() {
     const size_t n = program_.steps.size();
+    const EvaluateDim evaluate_dim = [&](const Dim& dim) {
+      return evaluate(engine_, dim, out_.symbols);
+    };
     out_.steps.resize(n);
     out_.bound.resize(n);
     out_.dynamic.resize(n);
@@ -191,7 +200,8 @@ class Binder {
       StepContext& context = out_.steps[i];
       context.step_ = step.step;
       context.pool_ = engine_.pool.get();
-      context.budget_ = budget_;
+      context.budget_ = &run_.budget;
+      context.session_ = run_.session.get();
       context.frame_ = frame_;
       context.index_ = static_cast<int>(i);
       inputs.clear();
@@ -205,8 +215,8 @@ class Binder {
         outputs.push_back(known(v));
       }
       if (!step.is_static) continue;
-      out_.bound[i] =
-          step.kernel->bind(StepShapes(*step.step, inputs, outputs, engine_.pool->threads()));
+      out_.bound[i] = step.kernel->bind(
+          StepShapes(*step.step, inputs, outputs, engine_.pool->threads(), &evaluate_dim));
       context.state_ = out_.bound[i].state.get();
     }
   }
@@ -219,11 +229,15 @@ class Binder {
     return std::get<Tensor>(out_.values[static_cast<size_t>(v)].held);
   }
 
-  void plan_memory() {
+  bool runs_on_device(size_t i) const {
+    return program_.steps[i].kernel->memory().outputs == plan::Memory::kDevice;
+  }
+
+  void plan_memory(bool device, uint64_t& arena_bytes, uint64_t& lower_bound) {
     std::vector<memory::Buffer> buffers;
     std::vector<int32_t> buffer_of(program_.values.size(), -1);
     for (int32_t v = 0; v < static_cast<int32_t>(program_.values.size()); ++v) {
-      if (!is_in_arena(v)) continue;
+      if (!is_in_arena(v) || code(v).is_device != device) continue;
       buffer_of[static_cast<size_t>(v)] = static_cast<int32_t>(buffers.size());
       buffers.push_back({.bytes = tensor(v).bytes(),
                          .first_step = code(v).first_step,
@@ -233,16 +247,17 @@ class Binder {
     for (size_t i = 0; i < program_.steps.size(); ++i) add_pairs(i, buffer_of, pairs);
     const size_t first_scratch = buffers.size();
     for (size_t i = 0; i < program_.steps.size(); ++i)
-      buffers.push_back({.bytes = out_.bound[i].scratch_bytes,
+      buffers.push_back({.bytes = runs_on_device(i) == device ? out_.bound[i].scratch_bytes : 0,
                          .first_step = static_cast<int32_t>(i),
                          .last_step = static_cast<int32_t>(i)});
     const memory::ArenaPlan plan = memory::plan_arena(buffers, pairs);
-    out_.arena_bytes = plan.arena_bytes;
-    out_.lower_bound = plan.lower_bound;
+    arena_bytes = plan.arena_bytes;
+    lower_bound = plan.lower_bound;
     for (size_t v = 0; v < buffer_of.size(); ++v)
       if (buffer_of[v] >= 0) out_.places[v] = plan.offsets[static_cast<size_t>(buffer_of[v])];
-    out_.scratch.assign(plan.offsets.begin() + static_cast<std::ptrdiff_t>(first_scratch),
-                        plan.offsets.end());
+    out_.scratch.resize(program_.steps.size());
+    for (size_t i = 0; i < program_.steps.size(); ++i)
+      if (runs_on_device(i) == device) out_.scratch[i] = plan.offsets[first_scratch + i];
   }
 
   // Outputs that may take the place of an input which dies in step i.
@@ -253,10 +268,12 @@ class Binder {
     const auto& inputs = step.step->inputs;
     for (size_t o = 0; o < step.step->outputs.size(); ++o) {
       const int32_t out = step.step->outputs[o];
-      if (out < 0 || !is_in_arena(out) || code(out).first_step != static_cast<int32_t>(i)) continue;
+      if (out < 0 || buffer_of[static_cast<size_t>(out)] < 0 ||
+          code(out).first_step != static_cast<int32_t>(i))
+        continue;
       for (size_t k = 0; k < inputs.size(); ++k) {
         const int32_t in = inputs[k];
-        if (in < 0 || !is_in_arena(code(in).root)) continue;
+        if (in < 0 || buffer_of[static_cast<size_t>(code(in).root)] < 0) continue;
         const int32_t root = code(in).root;
         if (code(root).last_step != static_cast<int32_t>(i) ||
             tensor(in).bytes() != tensor(root).bytes() ||
@@ -283,34 +300,43 @@ class Binder {
   const EngineCode& engine_;
   const ProgramCode& program_;
   Frame* frame_;
-  RunBudget* budget_;
+  RunState& run_;
   std::unique_ptr<Binding> owned_;
   Binding& out_;
 
-  friend void place_in_arena(const ProgramCode&, Binding&, std::byte*);
+  friend void place_in_arena(const ProgramCode&, Binding&, std::byte*, std::byte*);
   static void set_scratch(StepContext& context, std::span<std::byte> memory) {
     context.scratch_ = memory;
   }
 };
 
-std::unique_ptr<Binding> bind_program(const EngineCode& engine, const ProgramCode& program,
+std::unique_ptr<Binding> bind_program(RunState& run, const ProgramCode& program,
                                       const SymbolValues& around, const InputDims& inputs,
-                                      Frame* frame, RunBudget* budget) {
-  return Binder(engine, program, frame, budget).run(around, inputs);
+                                      Frame* frame) {
+  return Binder(run, program, frame).run(around, inputs);
 }
 
-void place_in_arena(const ProgramCode& program, Binding& binding, std::byte* base) {
+void place_in_arena(const ProgramCode& program, Binding& binding, std::byte* base,
+                    std::byte* device) {
+  if (binding.device_base != device)
+    for (auto& recording : binding.recordings) recording.reset();
   binding.base = base;
+  binding.device_base = device;
   for (size_t v = 0; v < program.values.size(); ++v) {
     const ValueCode& code = program.values[v];
     const ValueCode& root = program.values[static_cast<size_t>(code.root)];
     if (root.storage != Storage::kPlanned || root.is_output) continue;
-    std::byte* place = base + binding.places[static_cast<size_t>(code.root)] + binding.offsets[v];
+    std::byte* place = (root.is_device ? device : base) +
+                       binding.places[static_cast<size_t>(code.root)] + binding.offsets[v];
     std::get<Tensor>(binding.values[v].held).rebind(place, nullptr);
   }
-  for (size_t i = 0; i < program.steps.size(); ++i)
-    if (const size_t bytes = binding.bound[i].scratch_bytes; bytes != 0)
-      Binder::set_scratch(binding.steps[i], {base + binding.scratch[i], bytes});
+  for (size_t i = 0; i < program.steps.size(); ++i) {
+    const size_t bytes = binding.bound[i].scratch_bytes;
+    if (bytes == 0) continue;
+    const bool on_device = program.steps[i].kernel->memory().outputs == plan::Memory::kDevice;
+    Binder::set_scratch(binding.steps[i],
+                        {(on_device ? device : base) + binding.scratch[i], bytes});
+  }
 }
 
 }  // namespace planish

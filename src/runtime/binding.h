@@ -36,25 +36,34 @@ struct Binding {
   std::vector<StepContext> steps;
   std::vector<StepBinding> bound;    // by step; static ones
   std::vector<DynamicStep> dynamic;  // by step; the others
-  std::vector<uint64_t> places;      // by value: offset in the arena of a planned root
+  std::vector<uint64_t> places;      // by value: offset in its memory's arena of a planned root
   std::vector<uint64_t> offsets;     // by value: of an alias in its root
   std::vector<uint64_t> scratch;     // by step: offset in the arena
   uint64_t arena_bytes = 0;
   uint64_t lower_bound = 0;
   std::byte* base = nullptr;  // of the arena that the values point into
+  uint64_t device_bytes = 0;  // of the arena in device memory
+  uint64_t device_lower_bound = 0;
+  std::byte* device_base = nullptr;
+  std::vector<std::unique_ptr<DeviceRecording>> recordings;  // by segment; null: none yet
+  uint64_t runs = 0;
 };
 
 // Dims of each input; anything where the program knows no rank.
 using InputDims = std::vector<std::span<const int64_t>>;
 
+struct RunState;
+
 // `around`: symbols bound where the program is called. `frame` is who runs the steps. Throws
 // kInvalidShape if the dims contradict the types of the program's inputs.
-std::unique_ptr<Binding> bind_program(const EngineCode& engine, const ProgramCode& program,
+std::unique_ptr<Binding> bind_program(RunState& run, const ProgramCode& program,
                                       const SymbolValues& around, const InputDims& inputs,
-                                      Frame* frame, RunBudget* budget);
+                                      Frame* frame);
 
-// Points every planned value that is no output into the arena at `base`.
-void place_in_arena(const ProgramCode& program, Binding& binding, std::byte* base);
+// Points every planned value that is no output into its memory's arena, at `base` or at `device`.
+// Forgets the recordings if the latter has moved.
+void place_in_arena(const ProgramCode& program, Binding& binding, std::byte* base,
+                    std::byte* device);
 
 // Value of an expression; nullopt if a symbol has no value or it overflows.
 std::optional<int64_t> evaluate(const EngineCode& engine, const Dim& dim,

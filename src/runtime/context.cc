@@ -42,7 +42,9 @@ struct Context::Impl final : OutputPlaces {
         check(engine.plan(), profile),
         no_symbols(code.symbols.size(), kUnbound),
         bound(engine.outputs().size()),
-        placed(engine.outputs().size()) {}
+        placed(engine.outputs().size()) {
+    if (code.device != nullptr) run.session = code.device->make_session();
+  }
 
   OwnedBytes place(size_t i, size_t bytes) override {
     const DType type = engine.outputs()[i].type.dtype;
@@ -73,6 +75,13 @@ struct Context::Impl final : OutputPlaces {
     throw Error(ErrorCode::kInvalidShape,
                 concat("output \"", engine.outputs()[i].name, "\": its memory has ",
                        bound[i].bytes.size(), " bytes, the result needs ", bytes));
+  }
+
+  void finish_run() const {
+    if (waits)
+      run.session->wait();
+    else
+      run.session->end();
   }
 
   void check_bound() const {
@@ -136,6 +145,8 @@ struct Context::Impl final : OutputPlaces {
   std::vector<OwnedBytes> placed;  // by output: what this run was given
   OutputAllocator allocator;
   std::span<const Datum> inputs;
+  std::optional<void*> stream;
+  bool waits = true;
 };
 
 Context::Context(std::shared_ptr<const Engine> engine, const EngineCode& code, int profile)
@@ -154,7 +165,9 @@ std::vector<Datum> Context::run(std::span<const Datum> inputs) {
   std::fill(impl.placed.begin(), impl.placed.end(), OwnedBytes{});
   const std::vector<Datum> taken = impl.take_inputs(inputs);
   impl.inputs = inputs;
+  if (impl.run.session != nullptr) impl.run.session->begin(impl.stream);
   std::vector<Datum> outputs = impl.frame.run(taken, impl.no_symbols, &impl);
+  if (impl.run.session != nullptr) impl.finish_run();
   impl.inputs = {};
   Impl::separate(outputs);
   for (size_t i = 0; i < outputs.size(); ++i) impl.deliver(i, outputs[i]);
@@ -171,6 +184,10 @@ void Context::set_output(int i, std::span<std::byte> memory, std::shared_ptr<con
 void Context::set_allocator(OutputAllocator allocator) { impl_->allocator = std::move(allocator); }
 void Context::set_scratch(std::span<std::byte> memory) { impl_->frame.arena().lend(memory); }
 void Context::set_observer(StepObserver observer) { impl_->run.observer = std::move(observer); }
+void Context::set_stream(std::optional<void*> stream, bool wait) {
+  impl_->stream = stream;
+  impl_->waits = wait;
+}
 void Context::set_limits(const RunLimits& limits) { impl_->run.budget = RunBudget(limits); }
 
 }  // namespace planish

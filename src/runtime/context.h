@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -64,6 +65,10 @@ class Context {
   // Empty: none. Steps of subprograms are reported too, before the step that runs them.
   void set_observer(StepObserver observer);
   void set_limits(const RunLimits& limits);
+  // The device's stream that runs join; nullopt: the context's own. With `wait` off, run() returns
+  // when all is enqueued: inputs and outputs must then stay until the stream is done with them, and
+  // outputs be bound to memory. Without a device both are ignored.
+  void set_stream(std::optional<void*> stream, bool wait = true);
 
  private:
   friend class Engine;

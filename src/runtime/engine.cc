@@ -93,14 +93,15 @@ class ReportShapes {
 ArenaReport report_arena(const EngineCode& code, const plan::Profile* profile) {
   const ReportShapes shapes(*code.plan, profile);
   RunState run{.engine = code};
+  if (code.device != nullptr) run.session = code.device->make_session();
   Frame frame(code.programs.front(), run);
   const InputDims dims(shapes.dims().begin(), shapes.dims().end());
   ArenaReport report{.profile = profile == nullptr ? std::string() : profile->name,
                      .bounded = shapes.is_bounded()};
   try {
     const Binding& binding = frame.lay_out(dims, SymbolValues(code.symbols.size(), kUnbound));
-    report.arena_bytes = binding.arena_bytes;
-    report.lower_bound = binding.lower_bound;
+    report.arena_bytes = binding.arena_bytes + binding.device_bytes;
+    report.lower_bound = binding.lower_bound + binding.device_lower_bound;
   } catch (const Error&) {
     // The least values that the symbols may take need not be shapes that the network can run.
     report.bounded = false;

@@ -10,14 +10,16 @@
 namespace planish {
 
 struct EngineOptions {
-  int threads = 0;           // that compute one run; 0: one a core
-  std::string isa = "auto";  // newest instruction set that kernels may use
+  int threads = 0;              // that compute one run; 0: one a core
+  std::string isa = "auto";     // newest instruction set that kernels may use
+  std::string device = "auto";  // "cuda:N" picks one of several
   RunLimits limits;
   bool poison = false;  // fill memory with NaNs before it is written (tests)
 
   static EngineOptions from(const Options& options) {
     return {.threads = static_cast<int>(options.threads),
             .isa = options.isa,
+            .device = options.device,
             .limits = options.run_limits()};
   }
 };

@@ -105,6 +105,15 @@ void Arena::lend(std::span<std::byte> memory) {
   }
 }
 
+std::byte* DeviceArena::reserve(DeviceSession& session, uint64_t bytes) {
+  if (own_ != nullptr && bytes <= own_bytes_) return own_.get();
+  own_.reset();
+  own_bytes_ = 0;
+  own_ = session.allocate(std::max<uint64_t>(bytes, 1));
+  own_bytes_ = bytes;
+  return own_.get();
+}
+
 // Lets go of what a run held, however it ended.
 class Frame::Cleaner {
  public:
@@ -130,14 +139,26 @@ std::vector<Datum> Frame::run(std::span<const Datum> inputs, const SymbolValues&
                               OutputPlaces* places) {
   check_inputs(inputs);
   select_binding(inputs, around);
-  std::byte* base = arena_.reserve(binding_->arena_bytes);
-  if (binding_->base != base) place_in_arena(program_, *binding_, base);
-  if (run_.engine.options.poison) std::memset(base, kPoison, binding_->arena_bytes);
+  reserve_arenas();
   const Cleaner cleaner(*this);
   place_inputs(inputs);
   place_outputs(places);
   run_guarded();
+  // Whoever runs a subprogram looks at its results at once.
+  if (run_.session != nullptr && program_.index != 0) run_.session->wait_for_copies();
   return take_outputs(inputs);
+}
+
+void Frame::reserve_arenas() {
+  std::byte* base = arena_.reserve(binding_->arena_bytes);
+  std::byte* device = nullptr;
+  if (run_.session != nullptr)
+    device = device_arena_.reserve(*run_.session, binding_->device_bytes);
+  if (binding_->base != base || binding_->device_base != device)
+    place_in_arena(program_, *binding_, base, device);
+  if (!run_.engine.options.poison) return;
+  std::memset(base, kPoison, binding_->arena_bytes);
+  if (run_.session != nullptr) run_.session->fill(device, kPoison, binding_->device_bytes);
 }
 
 // Types that the program relies on; dims are compared when the binding is chosen.
@@ -194,8 +215,7 @@ void Frame::select_binding(std::span<const Datum> inputs, const SymbolValues& ar
 }
 
 const Binding& Frame::lay_out(const InputDims& inputs, const SymbolValues& around) {
-  std::unique_ptr<Binding> fresh =
-      bind_program(run_.engine, program_, around, inputs, this, &run_.budget);
+  std::unique_ptr<Binding> fresh = bind_program(run_, program_, around, inputs, this);
   if (bindings_.size() == kMaxBindings) bindings_.pop_back();
   bindings_.insert(bindings_.begin(), std::move(fresh));
   binding_ = bindings_.front().get();
@@ -256,19 +276,64 @@ void Frame::place_outputs(OutputPlaces* places) {
   if (has_aliases) rebind_aliases(Storage::kPlanned);
 }
 
+void Frame::run_step(size_t i) {
+  const StepCode& step = program_.steps[i];
+  const StepMemory memory = step.kernel->memory();
+  if (run_.session != nullptr && memory.inputs == plan::Memory::kHost &&
+      memory.outputs == plan::Memory::kHost)
+    run_.session->wait_for_copies();
+  if (!step.is_static) prepare_dynamic(i);
+  step.kernel->run(binding_->steps[i]);
+  if (!step.is_static) finish_dynamic(i);
+}
+
+bool Frame::run_segment(size_t s) {
+  DeviceSession& session = *run_.session;
+  // Shapes that come once are not worth a recording.
+  if (binding_->runs < 2 || !session.may_record()) return false;
+  const Segment& segment = program_.segments[s];
+  std::unique_ptr<DeviceRecording>& recording = binding_->recordings[s];
+  if (recording == nullptr) {
+    session.begin_recording();
+    try {
+      for (current_step_ = segment.first; current_step_ < segment.end; ++current_step_)
+        program_.steps[current_step_].kernel->run(binding_->steps[current_step_]);
+    } catch (...) {
+      session.abandon_recording();
+      throw;
+    }
+    current_step_ = segment.first;
+    recording = session.end_recording();
+  }
+  session.replay(*recording);
+  return true;
+}
+
 template <bool observed>
 void Frame::run_steps() {
   const std::vector<StepCode>& steps = program_.steps;
+  const std::vector<Segment>& segments = program_.segments;
+  ++binding_->runs;
+  size_t next_segment = 0;
   for (current_step_ = 0; current_step_ < steps.size(); ++current_step_) {
+    if constexpr (!observed) {
+      if (next_segment < segments.size() && segments[next_segment].first == current_step_) {
+        const size_t s = next_segment++;
+        if (run_segment(s)) {
+          current_step_ = segments[s].end - 1;
+          continue;
+        }
+      }
+    }
     const size_t i = current_step_;
-    const StepCode& step = steps[i];
     [[maybe_unused]] std::chrono::steady_clock::time_point start;
     if constexpr (observed) start = std::chrono::steady_clock::now();
-    if (!step.is_static) prepare_dynamic(i);
-    step.kernel->run(binding_->steps[i]);
-    if (!step.is_static) finish_dynamic(i);
-    if constexpr (observed) observe(i, start);
-    for (int32_t v : step.releases) slot(v) = Datum();
+    run_step(i);
+    if constexpr (observed) {
+      if (run_.session != nullptr) run_.session->wait();
+      observe(i, start);
+    }
+    for (int32_t v : steps[i].releases) slot(v) = Datum();
   }
 }
 
@@ -355,14 +420,18 @@ void Frame::bind_dynamic(size_t i) {
       known[side].back() = {.dtype = t->dtype(),
                             .dims = t->dims(),
                             .constant = code(v).storage == Storage::kConstant ? t : nullptr};
+      if (code(v).is_device) known[side].back().constant = nullptr;
       dims.push_back(t->rank());
       dims.insert(dims.end(), t->dims().begin(), t->dims().end());
     }
   }
   if (dynamic.is_bound && dynamic.dims == dims) return;
   dynamic.is_bound = false;
-  dynamic.bound =
-      step.kernel->bind(StepShapes(*step.step, known[0], known[1], run_.engine.pool->threads()));
+  const EvaluateDim evaluate_dim = [&](const Dim& dim) {
+    return evaluate(run_.engine, dim, binding_->symbols);
+  };
+  dynamic.bound = step.kernel->bind(
+      StepShapes(*step.step, known[0], known[1], run_.engine.pool->threads(), &evaluate_dim));
   const size_t scratch = dynamic.bound.scratch_bytes;
   dynamic.scratch = scratch == 0 ? nullptr : allocate_bytes(scratch);
   dynamic.dims = std::move(dims);
@@ -414,6 +483,7 @@ std::vector<Datum> Frame::take_outputs(std::span<const Datum> inputs) {
 
 Datum Frame::take_output(size_t i, std::span<const Datum> inputs) {
   const OutputCode& out = program_.outputs[i];
+  if (run_.session != nullptr && !out.owns_root) run_.session->wait_for_copies();
   Datum& held = slot(out.value);
   const bool is_main = program_.index == 0;
   if (out.owns_root) {

@@ -27,6 +27,16 @@ class Arena {
   std::span<std::byte> lent_;
 };
 
+// The same in device memory.
+class DeviceArena {
+ public:
+  std::byte* reserve(DeviceSession& session, uint64_t bytes);
+
+ private:
+  std::shared_ptr<std::byte> own_;
+  uint64_t own_bytes_ = 0;
+};
+
 // Where the outputs of the main program go.
 class OutputPlaces {
  public:
@@ -41,6 +51,7 @@ struct RunState {
   RunBudget budget = RunBudget();
   StepObserver observer;
   std::chrono::steady_clock::time_point begin{};
+  std::unique_ptr<DeviceSession> session;  // null: the engine has no device
 };
 
 class Frame {
@@ -73,6 +84,10 @@ class Frame {
   void rebind_aliases(plan::Storage storage_of_root);
   template <bool observed>
   void run_steps();
+  void run_step(size_t i);
+  // Records the segment, or replays it, if it may; false: its steps are to be run one by one.
+  bool run_segment(size_t s);
+  void reserve_arenas();
   void run_guarded();
   void observe(size_t i, std::chrono::steady_clock::time_point start);
   void prepare_dynamic(size_t i);
@@ -90,6 +105,7 @@ class Frame {
   const ProgramCode& program_;
   RunState& run_;
   Arena arena_;
+  DeviceArena device_arena_;
   std::vector<std::unique_ptr<Binding>> bindings_;  // most recently used first
   Binding* binding_ = nullptr;
   size_t current_step_ = 0;

@@ -55,6 +55,7 @@ class ProgramCoder {
   void add_value(const plan::Value& source) {
     const auto v = static_cast<int32_t>(code_.values.size());
     ValueCode code{.storage = source.storage, .root = v};
+    code.is_device = source.memory == plan::Memory::kDevice;
     if (source.storage == Storage::kAlias) {
       code.root = source.index;
       code.offset = expression(source.offset);
@@ -200,9 +201,28 @@ struct KernelPlace {
   StepCode* step;
 };
 
+// No kernel may see an address of the other memory. Where nothing is computed, it does not matter.
+void check_memory(const StepInfo& info, const KernelPlace& place) {
+  if (info.step().kernel == "alias") {
+    for (int32_t v : info.step().outputs)
+      info.require(v < 0 || !place.program->values[static_cast<size_t>(v)].is_device,
+                   "a copy in device memory");
+  }
+  const StepMemory memory = place.step->kernel->memory();
+  const auto check = [&](const std::vector<int32_t>& values, plan::Memory wanted) {
+    for (int32_t v : values)
+      info.require(v < 0 || place.program->values[static_cast<size_t>(v)].is_device ==
+                                (wanted == plan::Memory::kDevice),
+                   concat("value ", v, " is in the wrong memory"));
+  };
+  check(info.step().inputs, memory.inputs);
+  check(info.step().outputs, memory.outputs);
+}
+
 void make_kernel(const EngineCode& code, const KernelPlace& place) {
   const plan::Step& step = *place.step->step;
-  const StepInfo info(*code.plan, *place.program->program, step, code.constants, code.options);
+  const StepInfo info(*code.plan, *place.program->program, step, code.constants, code.options,
+                      code.device.get());
   const StepKernelFactory factory = find_step_kernel(step.kernel);
   if (factory == nullptr)
     throw Error(ErrorCode::kVersionMismatch,
@@ -210,6 +230,7 @@ void make_kernel(const EngineCode& code, const KernelPlace& place) {
                        step.kernel, "\""),
                 step.node, "build the plan again with this version of Planish");
   place.step->kernel = factory(info);
+  check_memory(info, place);
   if (place.step->kernel->makes_outputs()) return;
   for (int32_t v : step.outputs) {
     if (v < 0) continue;
@@ -227,6 +248,57 @@ void make_kernels(EngineCode& code) {
                           [&](int64_t i) { make_kernel(code, places[static_cast<size_t>(i)]); });
 }
 
+// Runs of steps that are worth recording.
+void find_segments(ProgramCode& program) {
+  const auto is_recordable = [&](size_t i) {
+    return program.steps[i].is_static && program.steps[i].kernel->is_recordable();
+  };
+  for (size_t i = 0; i < program.steps.size();) {
+    Segment segment{i, i};
+    while (segment.end < program.steps.size() && is_recordable(segment.end)) ++segment.end;
+    i = std::max(segment.end, i + 1);
+    if (segment.end - segment.first >= 2) program.segments.push_back(segment);
+  }
+}
+
+bool uses_device(const plan::Plan& plan) {
+  for (const plan::Program& program : plan.programs)
+    for (const plan::Value& value : program.values)
+      if (value.memory == plan::Memory::kDevice) return true;
+  return false;
+}
+
+void open_device(const plan::Plan& plan, const EngineOptions& options, EngineCode& code) {
+  if (!uses_device(plan)) return;
+  const BackendInfo* backend = find_backend(plan.target.backend);
+  if (backend == nullptr || backend->make_device == nullptr)
+    throw Error(ErrorCode::kInvalidPlan,
+                concat("the plan has values in device memory, which the backend \"",
+                       plan.target.backend, "\" does not have"));
+  code.device = backend->make_device(plan, options);
+}
+
+// Each constant once, whatever number of values name it.
+void upload_constants(const plan::Plan& plan, EngineCode& code) {
+  code.constants_on_device.assign(code.constants.size(), nullptr);
+  std::set<int32_t> wanted;
+  for (const plan::Program& program : plan.programs)
+    for (const plan::Value& value : program.values)
+      if (value.storage == Storage::kConstant && value.memory == plan::Memory::kDevice)
+        wanted.insert(value.index);
+  if (wanted.empty()) return;
+  std::vector<const Tensor*> tensors;
+  for (int32_t c : wanted) {
+    const Tensor& t = code.constants[static_cast<size_t>(c)];
+    if (t.dtype() == DType::kString)
+      throw Error(ErrorCode::kInvalidPlan, concat("constant ", c, " has strings on a device"));
+    tensors.push_back(&t);
+  }
+  const std::vector<std::byte*> places = code.device->upload(tensors);
+  size_t next = 0;
+  for (int32_t c : wanted) code.constants_on_device[static_cast<size_t>(c)] = places[next++];
+}
+
 }  // namespace
 
 std::unique_ptr<EngineCode> make_engine_code(const plan::Plan& plan, const EngineOptions& options) {
@@ -237,6 +309,8 @@ std::unique_ptr<EngineCode> make_engine_code(const plan::Plan& plan, const Engin
   for (const plan::Symbol& s : plan.symbols)
     code->symbols.emplace(s.name, static_cast<int32_t>(code->symbols.size()));
   expand_constants(plan, options, *code);
+  open_device(plan, options, *code);
+  upload_constants(plan, *code);
 
   code->programs.resize(plan.programs.size());
   std::vector<plan::SymbolSet> around(plan.programs.size());
@@ -251,6 +325,7 @@ std::unique_ptr<EngineCode> make_engine_code(const plan::Plan& plan, const Engin
   }
   inherit_for_subprograms(*code, around);
   make_kernels(*code);
+  for (ProgramCode& program : code->programs) find_segments(program);
   return code;
 }
 

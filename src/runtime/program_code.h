@@ -25,6 +25,7 @@ struct ValueCode {
   int32_t offset = -1;              // kAlias: an expression
   bool is_known = false;            // its dims follow from what the program's inputs bind
   bool is_symbolic = false;         // dynamic, but its dims follow from those of earlier values
+  bool is_device = false;           // its bytes are in device memory
   bool is_output = false;           // the root of an output: its memory is the output's
   int32_t first_step = 0;           // of a root, with its aliases: positions in ProgramCode::steps
   int32_t last_step = -1;
@@ -37,6 +38,12 @@ struct StepCode {
   bool is_static = false;         // the dims of all inputs and outputs are known on entry
   std::vector<int32_t> releases;  // dynamic values that die here
   std::vector<int32_t> captured;  // all values that its subprograms capture
+};
+
+// Steps [first, end) that a device records once a binding.
+struct Segment {
+  size_t first = 0;
+  size_t end = 0;
 };
 
 // Which output takes which memory.
@@ -55,6 +62,7 @@ struct ProgramCode {
   std::vector<bool> expression_is_known;  // on entry
   std::vector<int32_t> dims;              // of values, as expressions
   std::vector<StepCode> steps;            // without those that have nothing to do
+  std::vector<Segment> segments;          // in order
   std::vector<OutputCode> outputs;
   std::vector<int32_t> input_aliases;  // values
   std::vector<int32_t> inherited;      // symbols that it takes from around and needs
@@ -65,6 +73,8 @@ struct EngineCode {
   const plan::Plan* plan = nullptr;
   EngineOptions options;  // with threads resolved
   std::vector<Tensor> constants;
+  std::unique_ptr<DeviceEngine> device;         // null: no value is in device memory
+  std::vector<std::byte*> constants_on_device;  // by constant; null: no value needs it there
   std::map<std::string, int32_t, std::less<>> symbols;  // name -> number
   std::vector<ProgramCode> programs;
   std::unique_ptr<ThreadPool> pool;

@@ -87,6 +87,13 @@ void StepShapes::fail(const std::string& what) const {
               step_.node);
 }
 
+int64_t StepShapes::value(const Dim& dim) const {
+  if (dim.is_constant()) return dim.value();
+  const std::optional<int64_t> value = dims_ == nullptr ? std::nullopt : (*dims_)(dim);
+  if (!value) fail(concat("the expression ", dim.to_string(), " has no value"));
+  return *value;
+}
+
 StepBinding StepKernel::bind(const StepShapes&) const { return {}; }
 bool StepKernel::may_overwrite(int, int) const { return false; }
 

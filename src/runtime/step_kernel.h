@@ -21,6 +21,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -30,6 +31,7 @@
 
 #include "base/budget.h"
 #include "plan/plan.h"
+#include "runtime/device.h"
 #include "runtime/engine_options.h"
 #include "runtime/thread_pool.h"
 #include "tensor/tensor.h"
@@ -40,14 +42,21 @@ namespace planish {
 class StepInfo {
  public:
   StepInfo(const plan::Plan& plan, const plan::Program& program, const plan::Step& step,
-           std::span<const Tensor> constants, const EngineOptions& options)
-      : plan_(plan), program_(program), step_(step), constants_(constants), options_(options) {}
+           std::span<const Tensor> constants, const EngineOptions& options,
+           DeviceEngine* device = nullptr)
+      : plan_(plan),
+        program_(program),
+        step_(step),
+        constants_(constants),
+        options_(options),
+        device_(device) {}
 
   const plan::Plan& plan() const { return plan_; }
   const plan::Program& program() const { return program_; }
   const plan::Step& step() const { return step_; }
   const Attributes& attributes() const { return step_.attributes; }
   const EngineOptions& options() const { return options_; }
+  DeviceEngine* device() const { return device_; }  // null: the engine has none
 
   int input_count() const { return static_cast<int>(step_.inputs.size()); }
   int output_count() const { return static_cast<int>(step_.outputs.size()); }
@@ -75,6 +84,7 @@ class StepInfo {
   const plan::Step& step_;
   std::span<const Tensor> constants_;
   const EngineOptions& options_;
+  DeviceEngine* device_;
 };
 
 // What is known of an input or output before the step runs.
@@ -94,11 +104,14 @@ struct KnownTensor {
   }
 };
 
+// Value of an expression over the program's symbols; nullopt if it has none.
+using EvaluateDim = std::function<std::optional<int64_t>(const Dim&)>;
+
 class StepShapes {
  public:
   StepShapes(const plan::Step& step, std::span<const KnownTensor> inputs,
-             std::span<const KnownTensor> outputs, int threads)
-      : step_(step), inputs_(inputs), outputs_(outputs), threads_(threads) {}
+             std::span<const KnownTensor> outputs, int threads, const EvaluateDim* dims = nullptr)
+      : step_(step), inputs_(inputs), outputs_(outputs), threads_(threads), dims_(dims) {}
 
   const plan::Step& step() const { return step_; }
   int threads() const { return threads_; }
@@ -107,6 +120,8 @@ class StepShapes {
   // An absent one answers present() with false, beyond the end too.
   const KnownTensor& input(int i) const { return at(inputs_, i); }
   const KnownTensor& output(int i) const { return at(outputs_, i); }
+  // Throws kInvalidShape if the expression has no value.
+  int64_t value(const Dim& dim) const;
 
   // Throws kInvalidShape with the step's op, node and shapes.
   [[noreturn]] void fail(const std::string& what) const;
@@ -123,6 +138,7 @@ class StepShapes {
   std::span<const KnownTensor> inputs_;
   std::span<const KnownTensor> outputs_;
   int threads_;
+  const EvaluateDim* dims_;
 };
 
 // What a kernel keeps for one set of shapes of one context; never used by two threads at once.
@@ -132,7 +148,7 @@ class StepState {
 };
 
 struct StepBinding {
-  size_t scratch_bytes = 0;  // while the step runs; aligned to 64
+  size_t scratch_bytes = 0;  // while the step runs, where its outputs are; aligned to 64
   std::unique_ptr<StepState> state;
 };
 
@@ -164,6 +180,7 @@ class StepContext {
   StepState* state() const { return state_; }
   ThreadPool& pool() const { return *pool_; }
   RunBudget& budget() const { return *budget_; }
+  DeviceSession* session() const { return session_; }  // null: the engine has no device
 
   // Index of the named subprogram, -1 if there is none.
   int find_subprogram(std::string_view name) const;
@@ -182,13 +199,25 @@ class StepContext {
   StepState* state_ = nullptr;
   ThreadPool* pool_ = nullptr;
   RunBudget* budget_ = nullptr;
+  DeviceSession* session_ = nullptr;
   Frame* frame_ = nullptr;
   int index_ = 0;
+};
+
+// Where a step's operands must be.
+struct StepMemory {
+  plan::Memory inputs = plan::Memory::kHost;
+  plan::Memory outputs = plan::Memory::kHost;
 };
 
 class StepKernel {
  public:
   virtual ~StepKernel() = default;
+
+  virtual StepMemory memory() const { return {}; }
+  // True for a kernel of the device that enqueues the same work in every run of one binding, on
+  // addresses of device memory alone.
+  virtual bool is_recordable() const { return false; }
 
   // Called once for each set of shapes of a context, before run(): as soon as the dims of all
   // inputs and outputs are known. For a step whose outputs' dims are not known until it has run,
@@ -224,6 +253,10 @@ struct BackendInfo {
   std::string name;
   // Throws if this machine cannot run the target (kVersionMismatch with a hint).
   void (*check)(const plan::Target& target, const EngineOptions& options) = nullptr;
+  // For a backend with memory of its own: called when the first context is made. Throws
+  // kVersionMismatch or kDeviceError.
+  std::unique_ptr<DeviceEngine> (*make_device)(const plan::Plan& plan,
+                                               const EngineOptions& options) = nullptr;
 };
 class RegisterBackend {
  public:

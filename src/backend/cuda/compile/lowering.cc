@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/cuda/compile/lowering.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "backend/cuda/compile/expression_writer.h"
+#include "backend/cuda/compile/kernel_compiler.h"
+#include "base/hash.h"
+#include "base/str.h"
+#include "plan/dim_text.h"
+
+namespace planish::cuda {
+namespace {
+
+using Registry = std::map<std::string, std::multimap<int, LowerNode>, std::less<>>;
+Registry& registry() {
+  static Registry lowerings;
+  return lowerings;
+}
+
+std::string key_of(const std::string& source) {
+  return Hasher().add(kernel_files_hash()).add(source).digest128().hex();
+}
+
+}  // namespace
+
+Launch& Launch::in(int input) {
+  if (input < 0)
+    i64(0);
+  else
+    fields_.push_back({Field::Kind::kInput, 8, input});
+  return *this;
+}
+Launch& Launch::out(int output) {
+  fields_.push_back({Field::Kind::kOutput, 8, output});
+  return *this;
+}
+Launch& Launch::scratch(int dim) {
+  fields_.push_back({Field::Kind::kScratch, 8, dim});
+  return *this;
+}
+Launch& Launch::i32(int64_t value) {
+  fields_.push_back({Field::Kind::kNumber, 4, value});
+  return *this;
+}
+Launch& Launch::i64(int64_t value) {
+  fields_.push_back({Field::Kind::kNumber, 8, value});
+  return *this;
+}
+// Bits that are an int's are told as one.
+Launch& Launch::f32(float value) { return i32(std::bit_cast<uint32_t>(value)); }
+Launch& Launch::i32_dim(int dim) {
+  fields_.push_back({Field::Kind::kExpression, 4, dim});
+  return *this;
+}
+Launch& Launch::i64_dim(int dim) {
+  fields_.push_back({Field::Kind::kExpression, 8, dim});
+  return *this;
+}
+Launch& Launch::grid(int x_dim, int y_dim, int z_dim) {
+  grid_[0] = x_dim;
+  grid_[1] = y_dim;
+  grid_[2] = z_dim;
+  return *this;
+}
+Launch& Launch::threads(int count) {
+  threads_ = count;
+  return *this;
+}
+Launch& Launch::shared(int64_t bytes) {
+  shared_ = bytes;
+  return *this;
+}
+Launch& Launch::overlaps(bool does) {
+  overlaps_ = does;
+  return *this;
+}
+
+int StepBuilder::input(const ir::Value* value) {
+  if (value == nullptr) return -1;
+  for (size_t i = 0; i < inputs_.size(); ++i) {
+    const auto* held = std::get_if<const ir::Value*>(&inputs_[i]);
+    if (held != nullptr && *held == value) return static_cast<int>(i);
+  }
+  inputs_.emplace_back(value);
+  return static_cast<int>(inputs_.size()) - 1;
+}
+
+int StepBuilder::input(Tensor constant) {
+  inputs_.emplace_back(std::move(constant));
+  return static_cast<int>(inputs_.size()) - 1;
+}
+
+int StepBuilder::dim(const Dim& dim) {
+  is_storable_ = is_storable_ && plan::is_storable(dim);
+  for (size_t i = 0; i < dims_.size(); ++i)
+    if (dims_[i] == dim) return static_cast<int>(i);
+  dims_.push_back(dim);
+  return static_cast<int>(dims_.size()) - 1;
+}
+
+int StepBuilder::scratch(const Dim& bytes) {
+  constexpr int64_t kAlignment = 256;
+  const int offset = dim(scratch_);
+  scratch_ = scratch_ + (bytes + (kAlignment - 1)).floor_div(kAlignment) * kAlignment;
+  return offset;
+}
+
+void StepBuilder::may_overwrite(int output, int input) {
+  in_place_.push_back(output);
+  in_place_.push_back(input);
+}
+
+void StepBuilder::add(Launch launch) { launches_.push_back(std::move(launch)); }
+
+std::optional<ref::StepChoice> StepBuilder::finish(std::string tactic) {
+  const int one = dim(1);
+  const int scratch = dim(scratch_);
+  if (!is_storable_) return std::nullopt;
+  std::vector<std::string> keys, fields, dims;
+  std::vector<int64_t> geometry, overlaps;
+  for (const Launch& launch : launches_) {
+    keys.push_back(key_of(launch.source_));
+    lowering_.sources.emplace(keys.back(), launch.source_);
+    fields.push_back(print_fields(launch.fields_));
+    for (int d : launch.grid_) geometry.push_back(d < 0 ? one : d);
+    geometry.push_back(launch.threads_);
+    geometry.push_back(launch.shared_);
+    overlaps.push_back(launch.overlaps_ ? 1 : 0);
+  }
+  for (const Dim& d : dims_) dims.push_back(d.to_string());
+  Attributes attributes{{"kernels", keys},
+                        {"fields", fields},
+                        {"geometry", geometry},
+                        {"dims", dims},
+                        {"overlaps", overlaps}};
+  if (!(scratch_ == Dim(0))) attributes.set("scratch", int64_t{scratch});
+  if (!in_place_.empty()) attributes.set("in_place", in_place_);
+  return ref::StepChoice{.kernel = "cuda.launch",
+                         .attributes = std::move(attributes),
+                         .inputs = std::move(inputs_),
+                         .tactic = std::move(tactic)};
+}
+
+RegisterLowering::RegisterLowering(std::string op, LowerNode lower, int order) {
+  registry()[std::move(op)].emplace(order, lower);
+}
+
+const ir::Node* fused_root(const ir::Node& node) {
+  const ir::Graph* body = node.subgraph("body");
+  if (node.op() != "planish.Fused" || body == nullptr) return nullptr;
+  for (const auto& inner : body->nodes())
+    if (!is_pointwise(*inner)) return inner.get();
+  return nullptr;
+}
+
+const ir::Node& root_of(const ir::Node& node) {
+  const ir::Node* root = fused_root(node);
+  return root != nullptr ? *root : node;
+}
+
+const ir::Value* outer_value(const ir::Node& node, const ir::Value* inner) {
+  const ir::Graph* body = node.subgraph("body");
+  if (body == nullptr || inner == nullptr || inner->kind() != ir::Value::Kind::kInput ||
+      inner->graph() != body)
+    return inner;
+  return node.input(inner->output_index());
+}
+
+std::optional<ref::StepChoice> lower_node(const ir::Node& node, Lowering& lowering) {
+  std::string key = node.op();
+  if (key == "planish.Fused") {
+    const ir::Node* root = fused_root(node);
+    key = root == nullptr ? "" : root->op();
+  } else if (is_pointwise(node)) {
+    key = "";
+  }
+  const auto found = registry().find(key);
+  if (found == registry().end()) return std::nullopt;
+  for (const auto& [order, lower] : found->second)
+    if (auto choice = lower(node, lowering)) return choice;
+  return std::nullopt;
+}
+
+bool is_tensor(const ir::Value* v, std::initializer_list<DType> types) {
+  return v != nullptr && v->type().has_rank() &&
+         std::find(types.begin(), types.end(), v->type().dtype) != types.end();
+}
+
+bool is_real(const ir::Value* v) { return is_tensor(v, {DType::kF32, DType::kF16, DType::kBF16}); }
+
+const Shape& shape_of(const ir::Value* v) { return *v->type().shape; }
+
+Dim product(const Shape& shape, size_t first, size_t end) {
+  Dim out = 1;
+  for (size_t i = first; i < end; ++i) out = out * shape[i];
+  return out;
+}
+
+std::string element_text(const ir::Value* v) {
+  return concat("planish::", element_name(v->type().dtype));
+}
+
+}  // namespace planish::cuda

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which kernels compute a node: one lowering an op or several, registered in lower/.
+//
+//   std::optional<ref::StepChoice> lower_relu(const ir::Node& node, Lowering& lowering) {
+//     StepBuilder step(lowering);
+//     Launch launch("#include \"pointwise.cuh\"\n...");
+//     launch.in(step.input(node.input(0))).out(0).i64(step.dim(product(shape)));
+//     launch.grid(step.dim(blocks)).threads(256);
+//     step.add(std::move(launch));
+//     return step.finish("one pass over memory");
+//   }
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backend/cuda/runtime/launch_layout.h"
+#include "backend/cuda/runtime/target.h"
+#include "backend/ref/compile/lower.h"
+#include "ir/graph.h"
+
+namespace planish::cuda {
+
+// What all lowerings of one build share.
+struct Lowering {
+  std::vector<Target> targets;  // kernels must compile for each
+  int multiprocessors = 132;    // of the device, or of a typical one of its kind
+  bool allow_tf32 = false;
+  std::map<std::string, std::string> sources;  // of the kernels chosen so far, by key
+
+  bool all_at_least(int number) const {
+    for (const Target& t : targets)
+      if (t.number() < number) return false;
+    return true;
+  }
+};
+
+class StepBuilder;
+
+// One launch of a step. Parameters are added in the order of the kernel's Params.
+class Launch {
+ public:
+  explicit Launch(std::string source) : source_(std::move(source)) {}
+  Launch& in(int input);  // negative: an address of 0
+  Launch& out(int output);
+  Launch& scratch(int dim);  // at this many bytes
+  Launch& i32(int64_t value);
+  Launch& i64(int64_t value);
+  Launch& f32(float value);
+  Launch& i32_dim(int dim);
+  Launch& i64_dim(int dim);
+  Launch& grid(int x_dim, int y_dim = -1, int z_dim = -1);  // -1: 1
+  Launch& threads(int count);
+  Launch& shared(int64_t bytes);
+  // The kernel calls wait_for_predecessor() before it reads what others wrote.
+  Launch& overlaps(bool does = true);
+
+ private:
+  friend class StepBuilder;
+  std::string source_;
+  std::vector<Field> fields_;
+  int grid_[3] = {-1, -1, -1};
+  int64_t threads_ = 1;
+  int64_t shared_ = 0;
+  bool overlaps_ = false;
+};
+
+class StepBuilder {
+ public:
+  explicit StepBuilder(Lowering& lowering) : lowering_(lowering) {}
+
+  // The step's input that holds the value; each value once. Null: -1.
+  int input(const ir::Value* value);
+  int input(Tensor constant);
+  // Number of the expression. False from is_storable: the node cannot be lowered.
+  int dim(const Dim& dim);
+  bool is_storable() const { return is_storable_; }
+  // Room for `bytes` more of scratch memory; the expression of its offset.
+  int scratch(const Dim& bytes);
+  void may_overwrite(int output, int input);
+  void add(Launch launch);
+  // nullopt if an expression is too large for a plan.
+  std::optional<ref::StepChoice> finish(std::string tactic);
+
+ private:
+  Lowering& lowering_;
+  std::vector<ref::StepChoice::Input> inputs_;
+  std::vector<Dim> dims_;
+  std::vector<Launch> launches_;
+  std::vector<int64_t> in_place_;
+  Dim scratch_ = 0;
+  bool is_storable_ = true;
+};
+
+using LowerNode = std::optional<ref::StepChoice> (*)(const ir::Node& node, Lowering& lowering);
+
+class RegisterLowering {
+ public:
+  // `op` is that of the node, or of the root of a planish.Fused node; "" for pointwise nodes.
+  // Of several for one op the one with the lowest order is asked first.
+  RegisterLowering(std::string op, LowerNode lower, int order = 0);
+};
+
+std::optional<ref::StepChoice> lower_node(const ir::Node& node, Lowering& lowering);
+
+// The node of a planish.Fused node's body that is not pointwise; null if there is none.
+const ir::Node* fused_root(const ir::Node& node);
+// The root of a Fused node, or the node itself.
+const ir::Node& root_of(const ir::Node& node);
+// The node's input that stands for a value of its body (itself, if the node has no body).
+const ir::Value* outer_value(const ir::Node& node, const ir::Value* inner);
+
+// --- questions that lowerings ask
+// -----------------------------------------------------------------
+bool is_tensor(const ir::Value* v, std::initializer_list<DType> types);  // of known rank
+bool is_real(const ir::Value* v);                                        // f32, f16, bf16
+const Shape& shape_of(const ir::Value* v);
+Dim product(const Shape& shape, size_t first, size_t end);
+std::string element_text(const ir::Value* v);  // "planish::f16"
+
+}  // namespace planish::cuda

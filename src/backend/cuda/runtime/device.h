@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// The runtime's device interface on a GPU: an engine's weights and machine code, a context's
+// stream.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backend/cuda/runtime/driver.h"
+#include "plan/plan.h"
+#include "runtime/device.h"
+#include "runtime/engine_options.h"
+
+namespace planish::cuda {
+
+class CudaSession;
+
+class CudaEngine final : public DeviceEngine {
+ public:
+  // Checks the plan's target against the device that the options name.
+  CudaEngine(const plan::Plan& plan, const EngineOptions& options);
+  ~CudaEngine() override;
+  CudaEngine(const CudaEngine&) = delete;
+  CudaEngine& operator=(const CudaEngine&) = delete;
+
+  std::vector<std::byte*> upload(std::span<const Tensor* const> tensors) override;
+  std::unique_ptr<DeviceSession> make_session() const override;
+
+  // The kernel of the plan with this key, its module loaded once. Any thread may call it.
+  FunctionHandle function(std::string_view key, uint32_t shared_bytes);
+  DriverDevice& device() const { return *device_; }
+
+ private:
+  std::shared_ptr<DriverDevice> device_;
+  std::map<std::string, std::span<const std::byte>, std::less<>> codes_;
+  std::vector<std::byte*> weights_;
+  std::mutex mutex_;
+  std::map<std::string, ModuleHandle, std::less<>> modules_;
+};
+
+class CudaSession final : public DeviceSession {
+ public:
+  explicit CudaSession(std::shared_ptr<DriverDevice> device);
+  ~CudaSession() override;
+  CudaSession(const CudaSession&) = delete;
+  CudaSession& operator=(const CudaSession&) = delete;
+
+  void begin(std::optional<void*> stream) override;
+  void end() override;
+  bool may_record() const override { return !is_capturing_; }
+  void begin_recording() override;
+  std::unique_ptr<DeviceRecording> end_recording() override;
+  void abandon_recording() noexcept override;
+  void replay(DeviceRecording& recording) override;
+  std::shared_ptr<std::byte> allocate(uint64_t bytes) override;
+  void fill(std::byte* memory, int value, uint64_t bytes) override;
+  void wait_for_copies() override;
+  void wait() override;
+
+  void copy(void* to, const void* from, uint64_t bytes);
+  // The same, to memory that host code may read after wait_for_copies().
+  void copy_to_host(void* to, const void* from, uint64_t bytes);
+  void launch(const KernelLaunch& launch);
+
+ private:
+  // What is allocated may outlive the session: it waits for the stream that may still use it.
+  struct Stream;
+
+  std::shared_ptr<DriverDevice> device_;
+  std::shared_ptr<Stream> own_;
+  EventHandle done_ = 0;
+  StreamHandle active_ = 0;
+  StreamHandle recorded_from_ = 0;
+  StreamHandle last_ = 0;
+  bool has_last_ = false;
+  bool is_capturing_ = false;  // the caller records the active stream
+  bool has_copies_ = false;
+};
+
+// For step kernels: those of this backend's engine and of its contexts. Throws kInvalidPlan if the
+// engine has another device.
+CudaEngine& engine_of(DeviceEngine* device);
+
+}  // namespace planish::cuda

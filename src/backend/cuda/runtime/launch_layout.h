@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a plan says what a kernel is launched with.
+//
+// A step "cuda.launch" makes one launch or several, one after another. Its attributes:
+//   kernels   texts: a launch's key in the code archive
+//   fields    texts: a launch's parameters, in the order of the kernel's Params struct, separated
+//   by
+//             blanks:
+//               in:K  out:K   address of the step's input or output K; 0 if it is absent
+//               scratch:E     address of the step's scratch memory, plus expression E in bytes
+//               i32:V  i64:V  a number           i32@E  i64@E   the value of expression E
+//               f32:HEX       the bits of a float, 8 digits
+//   geometry  integers, five a launch: the expressions of grid x, y and z, threads, bytes of shared
+//             memory (the last two are numbers)
+//   dims      texts: the expressions, over the plan's symbols
+//   scratch   integer: the expression of the scratch memory's bytes; absent: none
+//   overlaps  integers, one a launch: 1 if the kernel waits for its predecessor by itself
+//   in_place  integers: pairs (output, input) that may share their memory
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace planish::cuda {
+
+struct Field {
+  enum class Kind : uint8_t { kInput, kOutput, kScratch, kNumber, kExpression };
+  Kind kind = Kind::kNumber;
+  int bytes = 8;      // 4 or 8
+  int64_t value = 0;  // the operand, the expression, or the number (a float's bits)
+};
+
+// Throws kInvalidPlan.
+std::vector<Field> parse_fields(std::string_view text);
+std::string print_fields(const std::vector<Field>& fields);
+
+// Bytes of the struct, with the padding that C gives it.
+size_t fields_bytes(const std::vector<Field>& fields);
+
+inline constexpr size_t kMaxParamBytes = 4096;
+inline constexpr int kGeometryNumbers = 5;
+
+}  // namespace planish::cuda
