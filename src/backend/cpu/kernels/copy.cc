@@ -90,10 +90,36 @@ void strided_run(const T* src, int64_t src_stride, T* dst, int64_t dst_stride, i
   }
 }
 
+// dst[c * dst_ld + r] = src[r * src_ld + c] for kRows rows: planes become pixels.
+template <int kRows, class T>
+void interleave(const T* src, int64_t src_ld, T* dst, int64_t dst_ld, int64_t cols) {
+  for (int64_t c = 0; c < cols; ++c, dst += dst_ld)
+    for (int r = 0; r < kRows; ++r) dst[r] = src[r * src_ld + c];
+}
+
+// The same for kCols columns: pixels become planes.
+template <int kCols, class T>
+void separate(const T* src, int64_t src_ld, T* dst, int64_t dst_ld, int64_t rows) {
+  for (int64_t r = 0; r < rows; ++r, src += src_ld)
+    for (int c = 0; c < kCols; ++c) dst[c * dst_ld + r] = src[c];
+}
+
 // dst[c * dst_ld + r] = src[r * src_ld + c]
 template <class T>
 void transpose_square(const T* src, int64_t src_ld, T* dst, int64_t dst_ld, int64_t rows,
                       int64_t cols, const CopyTable& table) {
+  switch (rows) {
+    case 2: return interleave<2>(src, src_ld, dst, dst_ld, cols);
+    case 3: return interleave<3>(src, src_ld, dst, dst_ld, cols);
+    case 4: return interleave<4>(src, src_ld, dst, dst_ld, cols);
+    default: break;
+  }
+  switch (cols) {
+    case 2: return separate<2>(src, src_ld, dst, dst_ld, rows);
+    case 3: return separate<3>(src, src_ld, dst, dst_ld, rows);
+    case 4: return separate<4>(src, src_ld, dst, dst_ld, rows);
+    default: break;
+  }
   if constexpr (sizeof(T) == 4) {
     table.transpose4(src, src_ld, dst, dst_ld, rows, cols);
   } else {
@@ -171,7 +197,7 @@ void run_typed(const CopyParams& params, ThreadPool& pool) {
   const int last = layout.rank - 1;
   if (layout.dims[last].dst == 1 && layout.dims[last].src != 1) {
     for (int d = 0; d < last; ++d) {
-      if (layout.dims[d].src == 1 && layout.dims[d].size >= 4 && layout.dims[last].size >= 4) {
+      if (layout.dims[d].src == 1 && layout.dims[d].size >= 2 && layout.dims[last].size >= 2) {
         return run_transposing<T>(params, layout, d, pool);
       }
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// cpu.transpose, cpu.concat, cpu.slice, cpu.split, cpu.expand, cpu.pad, cpu.gather: elements of
+// cpu.transpose, cpu.concat, cpu.slice, cpu.split, cpu.expand, cpu.blocks, cpu.gather: elements of
 // whole bytes are moved, whatever they mean.
 #include <algorithm>
 #include <cstring>
@@ -69,7 +69,6 @@ class CopyStep : public StepKernel {
   }
 
   void run(StepContext& c) const override {
-    prepare(c);
     for (CopyState::Part& part : static_cast<CopyState&>(*c.state()).parts) {
       CopyParams& p = part.copy;
       p.src = c.input(part.input).data() + part.src_offset * p.element_bytes;
@@ -80,7 +79,6 @@ class CopyStep : public StepKernel {
 
  protected:
   virtual void plan(const StepShapes& shapes, CopyState& state) const = 0;
-  virtual void prepare(StepContext&) const {}
 
  private:
   Isa isa_;
@@ -244,40 +242,43 @@ class ExpandStep final : public CopyStep {
   }
 };
 
-// Attributes pads (as Pad's, not negative) and value (an int holding the element's bits).
-class PadStep final : public CopyStep {
+// DepthToSpace and, with `inverse`, SpaceToDepth. Attributes blocksize, inverse, and block_first: a
+// channel of the deep tensor is numbered by its place in the block first.
+class BlocksStep final : public CopyStep {
  public:
-  explicit PadStep(const StepInfo& info)
+  explicit BlocksStep(const StepInfo& info)
       : CopyStep(info),
-        pads_(info.attributes().integers("pads")),
-        value_(info.attributes().integer("value")) {
-    for (int64_t p : pads_) info.require(p >= 0 && p < (int64_t{1} << 40), "a pad is out of range");
+        block_(info.attributes().integer("blocksize")),
+        inverse_(info.attributes().integer("inverse", 0) != 0),
+        block_first_(info.attributes().integer("block_first", 1) != 0) {
+    info.require(block_ >= 1 && block_ <= INT32_MAX, "the block size is out of range");
   }
 
  private:
   void plan(const StepShapes& shapes, CopyState& state) const override {
-    const KnownTensor& x = shapes.input(0);
-    const KnownTensor& y = shapes.output(0);
-    const size_t rank = x.dims.size();
-    shapes.require(x.present() && y.dims.size() == rank && pads_.size() == 2 * rank,
-                   "the pads do not fit the rank");
-    const int bytes = element_bytes(shapes, x);
-    shapes.require(bytes <= 8, "the elements are too wide");
-    const std::vector<int64_t> strides = row_major(y.dims);
-    CopyState::Part part{copy_params(shapes, bytes, x.dims, row_major(x.dims), strides)};
-    for (size_t i = 0; i < rank; ++i) {
-      shapes.require(y.dims[i] == pads_[i] + x.dims[i] + pads_[rank + i],
-                     "the output has another shape");
-      part.dst_offset += pads_[i] * strides[i];
-    }
-    if (x.count() != 0) state.parts.push_back(part);
+    const KnownTensor& deep = inverse_ ? shapes.output(0) : shapes.input(0);
+    const KnownTensor& wide = inverse_ ? shapes.input(0) : shapes.output(0);
+    shapes.require(deep.rank() == 4 && wide.rank() == 4 && deep.dims[0] == wide.dims[0] &&
+                       wide.dims[2] == deep.dims[2] * block_ &&
+                       wide.dims[3] == deep.dims[3] * block_ && deep.count() == wide.count(),
+                   "the output has another shape");
+    const int64_t channels = wide.dims[1], rows = deep.dims[2], columns = deep.dims[3];
+    const int64_t plane = rows * columns;
+    const int64_t place =
+        block_first_ ? channels * plane : plane;  // from place to place of a block
+    const int64_t channel = block_first_ ? plane : plane * block_ * block_;
+    const std::vector<int64_t> s = row_major(wide.dims);
+    const int64_t dims[] = {wide.dims[0], channels, rows, block_, columns, block_};
+    const int64_t in_deep[] = {
+        channels * block_ * block_ * plane, channel, columns, block_ * place, 1, place};
+    const int64_t in_wide[] = {s[0], s[1], s[2] * block_, s[2], block_, 1};
+    const int bytes = element_bytes(shapes, wide);
+    if (wide.count() != 0)
+      state.parts.push_back({inverse_ ? copy_params(shapes, bytes, dims, in_wide, in_deep)
+                                      : copy_params(shapes, bytes, dims, in_deep, in_wide)});
   }
-  void prepare(StepContext& c) const override {
-    Tensor& y = c.output(0);
-    fill_elements(y.data(), &value_, dtype_bits(y.dtype()) / 8, y.count());
-  }
-  std::vector<int64_t> pads_;
-  int64_t value_;
+  int64_t block_;
+  bool inverse_, block_first_;
 };
 
 struct GatherState final : StepState {
@@ -330,7 +331,7 @@ const RegisterStepKernel kConcat("cpu.concat", make_step_kernel<ConcatStep>);
 const RegisterStepKernel kSplit("cpu.split", make_step_kernel<SplitStep>);
 const RegisterStepKernel kSlice("cpu.slice", make_step_kernel<SliceStep>);
 const RegisterStepKernel kExpand("cpu.expand", make_step_kernel<ExpandStep>);
-const RegisterStepKernel kPad("cpu.pad", make_step_kernel<PadStep>);
+const RegisterStepKernel kBlocks("cpu.blocks", make_step_kernel<BlocksStep>);
 const RegisterStepKernel kGather("cpu.gather", make_step_kernel<GatherStep>);
 
 }  // namespace

@@ -83,9 +83,7 @@ std::optional<ref::StepChoice> lower_expand(const ir::Node& node, const LowerTar
 std::optional<ref::StepChoice> lower_pad(const ir::Node& node, const LowerTarget&) {
   const ir::Value* x = node.input(0);
   const auto pads = passes::constant_integers(node.input(1));
-  if (!moves_bytes(x) || !pads || node.attributes().text("mode", "constant") != "constant")
-    return std::nullopt;
-  if (std::any_of(pads->begin(), pads->end(), [](int64_t p) { return p < 0; })) return std::nullopt;
+  if (!moves_bytes(x) || !pads) return std::nullopt;
   int64_t value = 0;
   if (node.input(2) != nullptr) {
     if (!node.input(2)->is_constant() || node.input(2)->constant().count() != 1)
@@ -104,7 +102,20 @@ std::optional<ref::StepChoice> lower_pad(const ir::Node& node, const LowerTarget
       all[all.size() / 2 + axis] = (*pads)[axes->size() + i];
     }
   }
-  return step("cpu.pad", {{"pads", all}, {"value", value}}, {x});
+  ref::StepChoice choice = step(
+      "cpu.pad",
+      {{"pads", all}, {"value", value}, {"mode", node.attributes().text("mode", "constant")}}, {x});
+  choice.tactic = "one pass, sources from tables";
+  return choice;
+}
+
+std::optional<ref::StepChoice> lower_blocks(const ir::Node& node, const LowerTarget&) {
+  if (!moves_bytes(node.input(0)) || rank_of(node.input(0)) != 4) return std::nullopt;
+  return step("cpu.blocks",
+              {{"blocksize", node.attributes().integer("blocksize")},
+               {"inverse", int64_t{node.op() == "SpaceToDepth"}},
+               {"block_first", int64_t{node.attributes().text("mode", "DCR") == "DCR"}}},
+              {node.input(0)});
 }
 
 std::optional<ref::StepChoice> lower_gather(const ir::Node& node, const LowerTarget&) {
@@ -119,6 +130,7 @@ const RegisterLowering kSplit("Split", lower_split);
 const RegisterLowering kSlice("Slice", lower_slice);
 const RegisterLowering kExpand("Expand", lower_expand);
 const RegisterLowering kPad("Pad", lower_pad);
+const RegisterLowering kBlocks[] = {{"DepthToSpace", lower_blocks}, {"SpaceToDepth", lower_blocks}};
 const RegisterLowering kGather("Gather", lower_gather);
 
 }  // namespace

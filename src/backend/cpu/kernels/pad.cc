@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/cpu/kernels/pad.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "backend/cpu/kernels/copy.h"
+
+namespace planish::cpu {
+namespace {
+
+constexpr int64_t kTaskBytes = 64 * 1024;
+
+constexpr std::string_view kNames[] = {"constant", "reflect", "edge", "wrap"};
+
+int64_t positive_mod(int64_t a, int64_t b) { return (a % b + b) % b; }
+
+// The element of an axis of `size` that place `at`, counted from the axis' start, shows; -1: none.
+int64_t source_place(PadMode mode, int64_t at, int64_t size) {
+  if (at >= 0 && at < size) return at;
+  switch (mode) {
+    case PadMode::kConstant: return -1;
+    case PadMode::kEdge: return std::clamp<int64_t>(at, 0, size - 1);
+    case PadMode::kWrap: return positive_mod(at, size);
+    case PadMode::kReflect: break;
+  }
+  if (size == 1) return 0;
+  const int64_t place = positive_mod(at, 2 * (size - 1));
+  return place < size ? place : 2 * (size - 1) - place;
+}
+
+}  // namespace
+
+bool find_pad_mode(std::string_view name, PadMode* mode) {
+  for (size_t i = 0; i < std::size(kNames); ++i)
+    if (kNames[i] == name) {
+      *mode = static_cast<PadMode>(i);
+      return true;
+    }
+  return false;
+}
+
+PadLayout::PadLayout(PadMode mode, std::span<const int64_t> in, std::span<const int64_t> out,
+                     std::span<const int64_t> before, int element_bytes)
+    : block_(element_bytes), element_bytes_(element_bytes) {
+  const auto is_kept = [&](size_t i) { return before[i] == 0 && in[i] == out[i]; };
+  size_t rank = in.size();
+  for (; rank > 0 && is_kept(rank - 1); --rank) block_ *= in[rank - 1];
+  // From the innermost axis outwards; neighbours that are both kept are one.
+  int64_t stride = block_;
+  bool was_kept = false;
+  for (size_t i = rank; i-- > 0;) {
+    const bool kept = is_kept(i);
+    if (kept && was_kept) {
+      axes_.back().size *= out[i];
+    } else {
+      axes_.push_back({.size = out[i]});
+    }
+    Axis& axis = axes_.back();
+    const int64_t own = kept && was_kept ? stride / (axis.size / out[i]) : stride;
+    axis.from.resize(static_cast<size_t>(axis.size));
+    for (int64_t k = 0; k < axis.size; ++k) {
+      const int64_t place = kept ? k : source_place(mode, k - before[i], in[i]);
+      axis.from[static_cast<size_t>(k)] = place < 0 ? -1 : place * own;
+    }
+    axis.first = std::clamp<int64_t>(kept ? 0 : before[i], 0, axis.size);
+    axis.last = kept ? axis.size : std::clamp<int64_t>(before[i] + in[i], axis.first, axis.size);
+    stride *= in[i];
+    was_kept = kept;
+  }
+  std::reverse(axes_.begin(), axes_.end());
+  if (axes_.empty()) axes_.push_back({.size = 1, .from = {0}, .first = 0, .last = 1});
+  rows_ = 1;
+  for (size_t i = 0; i + 1 < axes_.size(); ++i) rows_ *= axes_[i].size;
+}
+
+void PadLayout::place(const std::byte* src, int64_t from, std::byte* dst, const void* fill) const {
+  if (from < 0) {
+    fill_elements(dst, fill, element_bytes_, block_ / element_bytes_);
+  } else if (block_ == sizeof(float)) {
+    std::memcpy(dst, src + from, sizeof(float));
+  } else {
+    std::memcpy(dst, src + from, static_cast<size_t>(block_));
+  }
+}
+
+void PadLayout::run_row(const std::byte* src, int64_t base, std::byte* dst,
+                        const void* fill) const {
+  const Axis& axis = axes_.back();
+  if (base < 0)
+    return fill_elements(dst, fill, element_bytes_, axis.size * block_ / element_bytes_);
+  const auto one = [&](int64_t k) {
+    const int64_t from = axis.from[static_cast<size_t>(k)];
+    place(src, from < 0 ? -1 : base + from, dst + k * block_, fill);
+  };
+  for (int64_t k = 0; k < axis.first; ++k) one(k);
+  if (axis.last > axis.first)
+    std::memcpy(dst + axis.first * block_, src + base + axis.from[static_cast<size_t>(axis.first)],
+                static_cast<size_t>((axis.last - axis.first) * block_));
+  for (int64_t k = axis.last; k < axis.size; ++k) one(k);
+}
+
+void PadLayout::run(const void* src, void* dst, const void* fill, ThreadPool& pool) const {
+  const int64_t row_bytes = axes_.back().size * block_;
+  if (rows_ == 0 || row_bytes == 0) return;
+  const int64_t tasks = std::clamp<int64_t>(rows_ * row_bytes / kTaskBytes, 1,
+                                            std::min<int64_t>(rows_, 4 * pool.threads()));
+  pool.parallel_for(tasks, [&](int64_t task) {
+    const int64_t end = rows_ * (task + 1) / tasks;
+    for (int64_t row = rows_ * task / tasks; row < end; ++row) {
+      int64_t base = 0, rest = row;
+      for (size_t i = axes_.size() - 1; i-- > 0 && base >= 0;) {
+        const int64_t from = axes_[i].from[static_cast<size_t>(rest % axes_[i].size)];
+        rest /= axes_[i].size;
+        base = from < 0 ? -1 : base + from;
+      }
+      run_row(static_cast<const std::byte*>(src), base,
+              static_cast<std::byte*>(dst) + row * row_bytes, fill);
+    }
+  });
+}
+
+}  // namespace planish::cpu
