@@ -305,7 +305,8 @@ std::unique_ptr<EngineCode> make_engine_code(const plan::Plan& plan, const Engin
   auto code = std::make_unique<EngineCode>();
   code->plan = &plan;
   code->options = options;
-  code->pool = std::make_unique<ThreadPool>(options.threads);
+  code->pool =
+      options.pool != nullptr ? options.pool : std::make_shared<ThreadPool>(options.threads);
   for (const plan::Symbol& s : plan.symbols)
     code->symbols.emplace(s.name, static_cast<int32_t>(code->symbols.size()));
   expand_constants(plan, options, *code);

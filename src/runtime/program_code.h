@@ -77,7 +77,7 @@ struct EngineCode {
   std::vector<std::byte*> constants_on_device;  // by constant; null: no value needs it there
   std::map<std::string, int32_t, std::less<>> symbols;  // name -> number
   std::vector<ProgramCode> programs;
-  std::unique_ptr<ThreadPool> pool;
+  std::shared_ptr<ThreadPool> pool;
 };
 
 // The plan must have been verified. Makes kernels over the engine's threads.
