@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// The vocabulary of ops/pointwise.def for kernels: the functions that generated expressions call, on
-// float, double, the integers and truth values. Half types are computed as float.
+// The vocabulary of ops/pointwise.def for kernels: the functions that generated expressions call,
+// on float, double, the integers and truth values. Half types are computed as float.
 //
-// Integers wrap in their own width. Division by zero gives 0. NaN passes as ONNX's reference has it.
+// Integers wrap in their own width. Division by zero gives 0. NaN passes as ONNX's reference has
+// it.
 #pragma once
 
 #include "device.cuh"
 
 namespace planish::pointwise {
 
-constexpr double kInf = __builtin_huge_val();
-constexpr double kNan = __builtin_nan("");
+constexpr double kInf = __builtin_bit_cast(double, 0x7ff0000000000000ull);
+constexpr double kNan = __builtin_bit_cast(double, 0x7ff8000000000000ull);
 
 template <class T>
 struct Kind {
@@ -31,16 +32,23 @@ struct Kind<double> {
 // A stored element as what it is computed in, and back.
 template <class T>
 PLANISH_DEVICE auto computed(T x) {
-  if constexpr (kIsHalf<T>) return to_float(x);
-  else if constexpr (kSame<T, boolean>) return x.bits != 0;
-  else return x;
+  if constexpr (kIsHalf<T>)
+    return to_float(x);
+  else if constexpr (kSame<T, boolean>)
+    return x.bits != 0;
+  else
+    return x;
 }
 template <class T, class V>
 PLANISH_DEVICE T stored(V x) {
-  if constexpr (kSame<T, f16>) return to_f16(static_cast<float>(x));
-  else if constexpr (kSame<T, bf16>) return to_bf16(static_cast<float>(x));
-  else if constexpr (kSame<T, boolean>) return T{static_cast<u8>(x != V(0) ? 1 : 0)};
-  else return static_cast<T>(x);
+  if constexpr (kSame<T, f16>)
+    return to_f16(static_cast<float>(x));
+  else if constexpr (kSame<T, bf16>)
+    return to_bf16(static_cast<float>(x));
+  else if constexpr (kSame<T, boolean>)
+    return T{static_cast<u8>(x != V(0) ? 1 : 0)};
+  else
+    return static_cast<T>(x);
 }
 
 // Numbers of the expression, as constants of the type that it is computed in.
@@ -93,23 +101,31 @@ PLANISH_DEVICE T select(bool m, T a, T b) {
 // Unsigned arithmetic wraps; signed arithmetic goes through it.
 template <class T>
 PLANISH_DEVICE T add(T a, T b) {
-  if constexpr (Kind<T>::is_real) return a + b;
-  else return static_cast<T>(static_cast<unsigned long long>(a) + static_cast<unsigned long long>(b));
+  if constexpr (Kind<T>::is_real)
+    return a + b;
+  else
+    return static_cast<T>(static_cast<unsigned long long>(a) + static_cast<unsigned long long>(b));
 }
 template <class T>
 PLANISH_DEVICE T sub(T a, T b) {
-  if constexpr (Kind<T>::is_real) return a - b;
-  else return static_cast<T>(static_cast<unsigned long long>(a) - static_cast<unsigned long long>(b));
+  if constexpr (Kind<T>::is_real)
+    return a - b;
+  else
+    return static_cast<T>(static_cast<unsigned long long>(a) - static_cast<unsigned long long>(b));
 }
 template <class T>
 PLANISH_DEVICE T mul(T a, T b) {
-  if constexpr (Kind<T>::is_real) return a * b;
-  else return static_cast<T>(static_cast<unsigned long long>(a) * static_cast<unsigned long long>(b));
+  if constexpr (Kind<T>::is_real)
+    return a * b;
+  else
+    return static_cast<T>(static_cast<unsigned long long>(a) * static_cast<unsigned long long>(b));
 }
 template <class T>
 PLANISH_DEVICE T neg(T a) {
-  if constexpr (Kind<T>::is_real) return -a;
-  else return sub(T(0), a);
+  if constexpr (Kind<T>::is_real)
+    return -a;
+  else
+    return sub(T(0), a);
 }
 template <class T>
 PLANISH_DEVICE T div(T a, T b) {
@@ -208,14 +224,13 @@ PLANISH_DEVICE T shift_right(T a, T b) {
   return count > 63 ? T(0) : static_cast<T>(static_cast<unsigned long long>(a) >> count);
 }
 
-#define PLANISH_REAL(name, single, whole)                          \
-  PLANISH_DEVICE float name(float a) { return ::single(a); }       \
+#define PLANISH_REAL(name, single, whole)                    \
+  PLANISH_DEVICE float name(float a) { return ::single(a); } \
   PLANISH_DEVICE double name(double a) { return ::whole(a); }
 PLANISH_REAL(floor, floorf, floor)
 PLANISH_REAL(ceil, ceilf, ceil)
 PLANISH_REAL(round_even, rintf, rint)
 PLANISH_REAL(sqrt, sqrtf, sqrt)
-PLANISH_REAL(exp, expf, exp)
 PLANISH_REAL(expm1, expm1f, expm1)
 PLANISH_REAL(log, logf, log)
 PLANISH_REAL(log1p, log1pf, log1p)
@@ -228,15 +243,36 @@ PLANISH_REAL(acos, acosf, acos)
 PLANISH_REAL(atan, atanf, atan)
 PLANISH_REAL(sinh, sinhf, sinh)
 PLANISH_REAL(cosh, coshf, cosh)
-PLANISH_REAL(tanh, tanhf, tanh)
 PLANISH_REAL(asinh, asinhf, asinh)
 PLANISH_REAL(acosh, acoshf, acosh)
 PLANISH_REAL(atanh, atanhf, atanh)
 #undef PLANISH_REAL
 
+// Good to about 2^-12 relative with PLANISH_FAST_MATH: enough for results rounded to half types.
+#if PLANISH_FAST_MATH
+PLANISH_DEVICE float exp(float a) { return exp2_approx(a * 1.4426950408889634f); }
+// tanh(a) = (1 - e) / (1 + e) with e = exp(-2 |a|), which cancels near 0: the series takes over
+// there.
+PLANISH_DEVICE float tanh(float a) {
+  const float s = a * a;
+  const float series = a * (1.0f + s * (-0.33333334f + s * (0.13333334f - s * 0.053968254f)));
+  const float e = exp2_approx((a < 0.0f ? a : -a) * 2.8853900817779268f);
+  const float far = (1.0f - e) * reciprocal_approx(1.0f + e);
+  return s < 0.0625f ? series : a < 0.0f ? -far : far;
+}
+#else
+PLANISH_DEVICE float exp(float a) { return ::expf(a); }
+PLANISH_DEVICE float tanh(float a) { return ::tanhf(a); }
+#endif
+PLANISH_DEVICE double exp(double a) { return ::exp(a); }
+PLANISH_DEVICE double tanh(double a) { return ::tanh(a); }
+
 template <class T>
 PLANISH_DEVICE T sigmoid(T a) {
   const T e = exp(-abs(a));
+#if PLANISH_FAST_MATH
+  if constexpr (kSame<T, float>) return (a < 0.0f ? e : 1.0f) * reciprocal_approx(1.0f + e);
+#endif
   return (a < T(0) ? e : T(1)) / (T(1) + e);
 }
 template <class T>

@@ -1,0 +1,532 @@
+// SPDX-License-Identifier: Apache-2.0
+// All that a kernel may ask of the machine: element types, memory, warps, matrix units, copies in
+// the background, order between kernels. No CUDA header is included, so that NVRTC needs no include
+// path.
+//
+// The same kernels compile with g++ too: then the second half of this file is replaced by the host
+// twin "emulated_device.h" of tests/emulator, and the block emulator runs them. A kernel touches
+// global memory only through load/store and the copies below, and shared memory only through
+// Shared<T>, so that the emulator sees each access. Compile as C++20.
+//
+//   PLANISH_KERNEL(threads, blocks)  threads of a block, least blocks that must fit a
+//   multiprocessor PLANISH_PARAMS(Type)             the one parameter of an entry PLANISH_DEVICE a
+//   function of a kernel PLANISH_UNROLL                   unroll the loop that follows
+//   PLANISH_DEPENDENT_LAUNCH         0 before the include leaves out the instructions that order a
+//                                    kernel after its predecessor (sm_90; no-ops in an ordinary
+//                                    launch)
+//   PLANISH_FAST_MATH                define as 1 for approximations good to f16 and bf16
+//   (expression.cuh)
+#pragma once
+
+#ifndef PLANISH_DEPENDENT_LAUNCH
+#define PLANISH_DEPENDENT_LAUNCH 1
+#endif
+#ifndef PLANISH_FAST_MATH
+#define PLANISH_FAST_MATH 0
+#endif
+
+#if defined(__CUDACC__)
+#define PLANISH_DEVICE __device__ __forceinline__
+#define PLANISH_CONSTEXPR __device__ constexpr
+#define PLANISH_KERNEL(threads, blocks) __global__ __launch_bounds__(threads, blocks)
+#define PLANISH_PARAMS(...) const __grid_constant__ __VA_ARGS__
+#define PLANISH_UNROLL _Pragma("unroll")
+#else
+#define PLANISH_DEVICE inline
+#define PLANISH_CONSTEXPR constexpr
+#define PLANISH_KERNEL(threads, blocks) __attribute__((visibility("default")))
+#define PLANISH_PARAMS(...) const __VA_ARGS__&
+#define PLANISH_UNROLL
+#endif
+
+namespace planish {
+
+using i8 = signed char;
+using u8 = unsigned char;
+using i16 = short;
+using u16 = unsigned short;
+using i32 = int;
+using u32 = unsigned int;
+using i64 = long long;
+using u64 = unsigned long long;
+using f32 = float;
+using f64 = double;
+struct f16 {
+  u16 bits;
+};
+struct bf16 {
+  u16 bits;
+};
+struct boolean {
+  u8 bits;  // not 0: true
+};
+
+template <class A, class B>
+inline constexpr bool kSame = false;
+template <class A>
+inline constexpr bool kSame<A, A> = true;
+namespace device_detail {
+template <bool kFirst, class A, class>
+struct Chosen {
+  using Type = A;
+};
+template <class A, class B>
+struct Chosen<false, A, B> {
+  using Type = B;
+};
+}  // namespace device_detail
+template <bool kFirst, class A, class B>
+using Choose = typename device_detail::Chosen<kFirst, A, B>::Type;
+template <class T>
+inline constexpr bool kIsHalf = kSame<T, f16> || kSame<T, bf16>;
+
+PLANISH_CONSTEXPR i32 ceil_div(i32 a, i32 b) { return (a + b - 1) / b; }
+PLANISH_CONSTEXPR i64 ceil_div(i64 a, i64 b) { return (a + b - 1) / b; }
+PLANISH_CONSTEXPR i32 least(i32 a, i32 b) { return a < b ? a : b; }
+PLANISH_CONSTEXPR i32 most(i32 a, i32 b) { return a > b ? a : b; }
+// A size that an instance may bake in: 0 stands for "in the parameters".
+PLANISH_CONSTEXPR i32 baked(i32 constant, i32 parameter) {
+  return constant != 0 ? constant : parameter;
+}
+
+// N elements that move together. N * sizeof(T) is a power of two up to 16, or a multiple of 16.
+template <class T, int N>
+struct alignas(N * sizeof(T) < 16 ? N * sizeof(T) : 16) Pack {
+  T at[N];
+};
+
+template <class T>
+PLANISH_DEVICE T* pointer(u64 address) {
+  return reinterpret_cast<T*>(address);
+}
+
+}  // namespace planish
+
+#if !defined(__CUDACC__)
+#include "emulated_device.h"
+#else
+
+namespace planish {
+
+// --- where am I
+// -----------------------------------------------------------------------------------
+
+PLANISH_DEVICE u32 thread_index() { return threadIdx.x; }
+PLANISH_DEVICE u32 block_threads() { return blockDim.x; }
+PLANISH_DEVICE u32 lane_index() { return threadIdx.x & 31; }
+PLANISH_DEVICE u32 warp_index() { return threadIdx.x >> 5; }
+PLANISH_DEVICE u32 block_x() { return blockIdx.x; }
+PLANISH_DEVICE u32 block_y() { return blockIdx.y; }
+PLANISH_DEVICE u32 block_z() { return blockIdx.z; }
+PLANISH_DEVICE u32 grid_x() { return gridDim.x; }
+PLANISH_DEVICE u32 grid_y() { return gridDim.y; }
+PLANISH_DEVICE u32 grid_z() { return gridDim.z; }
+
+// --- registers
+// ------------------------------------------------------------------------------------
+
+PLANISH_DEVICE u32 float_bits(float x) { return __float_as_uint(x); }
+PLANISH_DEVICE float float_of_bits(u32 x) { return __uint_as_float(x); }
+
+PLANISH_DEVICE float to_float(f16 x) {
+  float y;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(y) : "h"(x.bits));
+  return y;
+}
+PLANISH_DEVICE float to_float(bf16 x) { return float_of_bits(static_cast<u32>(x.bits) << 16); }
+// Round to nearest, ties to even.
+PLANISH_DEVICE f16 to_f16(float x) {
+  f16 y;
+  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(y.bits) : "f"(x));
+  return y;
+}
+PLANISH_DEVICE bf16 to_bf16(float x) {
+#if __CUDA_ARCH__ >= 800
+  bf16 y;
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(y.bits) : "f"(x));
+  return y;
+#else
+  const u32 bits = float_bits(x);
+  if (x != x) return {static_cast<u16>((bits >> 16) | 0x40)};
+  return {static_cast<u16>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16)};
+#endif
+}
+// Two halves in a register, the first in the low bits.
+PLANISH_DEVICE u32 pack_pair(f16, float low, float high) {
+  u32 y;
+#if __CUDA_ARCH__ >= 800
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(y) : "f"(high), "f"(low));
+#else
+  y = to_f16(low).bits | static_cast<u32>(to_f16(high).bits) << 16;
+#endif
+  return y;
+}
+PLANISH_DEVICE u32 pack_pair(bf16, float low, float high) {
+  u32 y;
+#if __CUDA_ARCH__ >= 800
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(y) : "f"(high), "f"(low));
+#else
+  y = to_bf16(low).bits | static_cast<u32>(to_bf16(high).bits) << 16;
+#endif
+  return y;
+}
+// Rounds to the 10 bits of mantissa that the matrix units read; returns the bits.
+PLANISH_DEVICE u32 to_tf32(float x) {
+#if __CUDA_ARCH__ >= 800
+  u32 y;
+  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(y) : "f"(x));
+  return y;
+#else
+  return float_bits(x);
+#endif
+}
+
+PLANISH_DEVICE float exp2_approx(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+PLANISH_DEVICE float reciprocal_approx(float x) {
+  float y;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+PLANISH_DEVICE float rsqrt_approx(float x) {
+  float y;
+  asm("rsqrt.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+PLANISH_DEVICE float tanh_approx(float x) {
+  float y;
+  asm("tanh.approx.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
+// --- global memory
+// --------------------------------------------------------------------------------
+
+namespace device_detail {
+template <int kBytes>
+struct Word {
+  using Type = uint4;
+};
+template <>
+struct Word<8> {
+  using Type = uint2;
+};
+template <>
+struct Word<4> {
+  using Type = u32;
+};
+template <>
+struct Word<2> {
+  using Type = u16;
+};
+template <>
+struct Word<1> {
+  using Type = u8;
+};
+// Copies in words as wide as they may be; the compiler keeps the union in registers.
+template <class T>
+PLANISH_DEVICE T copy_in(const void* from) {
+  using W = typename Word<sizeof(T)>::Type;
+  constexpr int kWords = sizeof(T) / sizeof(W);
+  union {
+    T value;
+    W words[kWords];
+  } u;
+  PLANISH_UNROLL
+  for (int i = 0; i < kWords; ++i) u.words[i] = static_cast<const W*>(from)[i];
+  return u.value;
+}
+template <class T>
+PLANISH_DEVICE void copy_out(void* to, const T& value) {
+  using W = typename Word<sizeof(T)>::Type;
+  constexpr int kWords = sizeof(T) / sizeof(W);
+  union {
+    T value;
+    W words[kWords];
+  } u;
+  u.value = value;
+  PLANISH_UNROLL
+  for (int i = 0; i < kWords; ++i) static_cast<W*>(to)[i] = u.words[i];
+}
+}  // namespace device_detail
+
+template <class T>
+PLANISH_DEVICE T load(const T* from) {
+  return device_detail::copy_in<T>(from);
+}
+template <class T>
+PLANISH_DEVICE void store(T* to, T value) {
+  device_detail::copy_out<T>(to, value);
+}
+// N elements at an address that is a multiple of the smaller of 16 and their size.
+template <int N, class T>
+PLANISH_DEVICE Pack<T, N> load_pack(const T* from) {
+  return device_detail::copy_in<Pack<T, N> >(from);
+}
+template <class T, int N>
+PLANISH_DEVICE void store_pack(T* to, const Pack<T, N>& value) {
+  device_detail::copy_out<Pack<T, N> >(to, value);
+}
+// What no kernel writes while this one may run (weights): through the read-only path, and allowed
+// before wait_for_predecessor().
+template <int N, class T>
+PLANISH_DEVICE Pack<T, N> load_constant_pack(const T* from) {
+  using W = typename device_detail::Word<sizeof(Pack<T, N>)>::Type;
+  constexpr int kWords = sizeof(Pack<T, N>) / sizeof(W);
+  union {
+    Pack<T, N> value;
+    W words[kWords];
+  } u;
+  PLANISH_UNROLL
+  for (int i = 0; i < kWords; ++i) u.words[i] = __ldg(reinterpret_cast<const W*>(from) + i);
+  return u.value;
+}
+PLANISH_DEVICE void prefetch_l2(const void* from) {
+  asm volatile("prefetch.global.L2 [%0];" ::"l"(from));
+}
+// What this thread wrote is seen by all before what it writes after.
+PLANISH_DEVICE void fence_device() { __threadfence(); }
+PLANISH_DEVICE i32 atomic_add(i32* to, i32 value) { return atomicAdd(to, value); }
+PLANISH_DEVICE float atomic_add(float* to, float value) { return atomicAdd(to, value); }
+// Stores `value` where `expected` stood; returns what stood there.
+PLANISH_DEVICE u32 atomic_exchange_if(u32* to, u32 expected, u32 value) {
+  return atomicCAS(to, expected, value);
+}
+// Reads past the caches of this multiprocessor: for what other blocks wrote.
+template <class T>
+PLANISH_DEVICE T load_fresh(const T* from) {
+  using W = typename device_detail::Word<sizeof(T)>::Type;
+  constexpr int kWords = sizeof(T) / sizeof(W);
+  union {
+    T value;
+    W words[kWords];
+  } u;
+  PLANISH_UNROLL
+  for (int i = 0; i < kWords; ++i) u.words[i] = __ldcg(reinterpret_cast<const W*>(from) + i);
+  return u.value;
+}
+
+// --- shared memory
+// --------------------------------------------------------------------------------
+
+extern __shared__ __align__(128) unsigned char planish_shared_bytes[];
+
+// An array in shared memory. Uninitialised at the start of a block.
+template <class T>
+struct Shared {
+  T* base;
+  PLANISH_DEVICE T get(int i) const { return device_detail::copy_in<T>(base + i); }
+  PLANISH_DEVICE void set(int i, T value) const { device_detail::copy_out<T>(base + i, value); }
+  template <int N>
+  PLANISH_DEVICE Pack<T, N> get_pack(int i) const {
+    return device_detail::copy_in<Pack<T, N> >(base + i);
+  }
+  template <int N>
+  PLANISH_DEVICE void set_pack(int i, const Pack<T, N>& value) const {
+    device_detail::copy_out<Pack<T, N> >(base + i, value);
+  }
+  PLANISH_DEVICE Shared<T> from(int i) const { return {base + i}; }
+  PLANISH_DEVICE u32 address(int i) const {
+    return static_cast<u32>(__cvta_generic_to_shared(base + i));
+  }
+};
+template <class T>
+PLANISH_DEVICE Shared<T> shared_array(u32 byte_offset) {
+  return {reinterpret_cast<T*>(planish_shared_bytes + byte_offset)};
+}
+PLANISH_DEVICE float atomic_add_shared(Shared<float> a, int i, float value) {
+  return atomicAdd(a.base + i, value);
+}
+PLANISH_DEVICE i32 atomic_add_shared(Shared<i32> a, int i, i32 value) {
+  return atomicAdd(a.base + i, value);
+}
+
+// Copies kBytes (4, 8 or 16) in the background; of these the first `valid` come from global memory,
+// the others are zero. They have landed after wait_copies(), and for other threads after a barrier
+// behind it. Before sm_80 the copy is done at once.
+template <int kBytes, class T>
+PLANISH_DEVICE void copy_async(Shared<T> to, int i, const T* from, int valid) {
+  static_assert(kBytes == 4 || kBytes == 8 || kBytes == 16);
+#if __CUDA_ARCH__ >= 800
+  if constexpr (kBytes == 16) {
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to.address(i)), "l"(from),
+                 "r"(valid)
+                 : "memory");
+  } else {
+    asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;" ::"r"(to.address(i)), "l"(from),
+                 "n"(kBytes), "r"(valid)
+                 : "memory");
+  }
+#else
+  using W = typename device_detail::Word<kBytes>::Type;
+  union {
+    W word;
+    T at[kBytes / sizeof(T)];
+  } u;
+  u.word = W{};
+  if (valid == kBytes) {
+    u.word = *reinterpret_cast<const W*>(from);
+  } else {
+    PLANISH_UNROLL
+    for (int e = 0; e < static_cast<int>(kBytes / sizeof(T)); ++e) {
+      if (e * static_cast<int>(sizeof(T)) < valid) u.at[e] = from[e];
+    }
+  }
+  *reinterpret_cast<W*>(to.base + i) = u.word;
+#endif
+}
+// Closes a group of the copies that this thread has begun.
+PLANISH_DEVICE void commit_copies() {
+#if __CUDA_ARCH__ >= 800
+  asm volatile("cp.async.commit_group;" ::: "memory");
+#endif
+}
+// Waits until at most kPending groups of this thread's copies are under way.
+template <int kPending>
+PLANISH_DEVICE void wait_copies() {
+#if __CUDA_ARCH__ >= 800
+  asm volatile("cp.async.wait_group %0;" ::"n"(kPending) : "memory");
+#endif
+}
+
+// --- threads together
+// -----------------------------------------------------------------------------
+
+PLANISH_DEVICE void sync_block() { __syncthreads(); }
+PLANISH_DEVICE void sync_warp() { __syncwarp(); }
+// A barrier of `threads` threads (a multiple of 32) of the block; ids 1 to 15.
+PLANISH_DEVICE void sync_group(u32 id, u32 threads) {
+  asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(threads) : "memory");
+}
+
+// All 32 lanes take part.
+template <class T>
+PLANISH_DEVICE T shuffle_xor(T value, u32 mask) {
+  return __shfl_xor_sync(0xffffffffu, value, mask);
+}
+template <class T>
+PLANISH_DEVICE T shuffle_from(T value, u32 lane) {
+  return __shfl_sync(0xffffffffu, value, lane);
+}
+template <class T>
+PLANISH_DEVICE T shuffle_up(T value, u32 distance) {
+  return __shfl_up_sync(0xffffffffu, value, distance);
+}
+PLANISH_DEVICE u32 ballot(bool vote) { return __ballot_sync(0xffffffffu, vote); }
+
+// Four 8 x 8 matrices of 16-bit elements (or 8 x 4 of 32-bit elements): lane i gives the address of
+// row i % 8 of matrix i / 8 (16 bytes, aligned); out[m] holds elements 2 (lane % 4), + 1 of row
+// lane / 4.
+template <class T>
+PLANISH_DEVICE void load_matrix(u32 (&out)[4], Shared<T> rows, int i) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(out[0]), "=r"(out[1]), "=r"(out[2]), "=r"(out[3])
+               : "r"(rows.address(i))
+               : "memory");
+}
+// The same, each matrix of 16-bit elements transposed.
+template <class T>
+PLANISH_DEVICE void load_matrix_transposed(u32 (&out)[4], Shared<T> rows, int i) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(out[0]), "=r"(out[1]), "=r"(out[2]), "=r"(out[3])
+               : "r"(rows.address(i))
+               : "memory");
+}
+
+// c (16 x 8) += a (16 x 16) b (16 x 8). With g = lane / 4 and t = lane % 4:
+//   a[0] row g, columns 2t, 2t+1; a[1] row g+8; a[2] row g, columns 2t+8, 2t+9; a[3] row g+8, the
+//   same b[0] rows 2t, 2t+1 of column g; b[1] rows 2t+8, 2t+9 c[0], c[1] row g, columns 2t, 2t+1;
+//   c[2], c[3] row g+8
+PLANISH_DEVICE void mma(f16, float (&c)[4], const u32 (&a)[4], const u32 (&b)[2]) {
+#if __CUDA_ARCH__ >= 800
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, "
+      "%9}, "
+      "{%0, %1, %2, %3};"
+      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#else
+  PLANISH_UNROLL
+  for (int half = 0; half < 2; ++half) {
+    asm volatile(
+        "mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5}, {%6}, "
+        "{%0, %1, %2, %3};"
+        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+        : "r"(a[2 * half]), "r"(a[2 * half + 1]), "r"(b[half]));
+  }
+#endif
+}
+// bfloat16 needs sm_80.
+PLANISH_DEVICE void mma(bf16, float (&c)[4], const u32 (&a)[4], const u32 (&b)[2]) {
+#if __CUDA_ARCH__ >= 800
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
+      "{%8, %9}, {%0, %1, %2, %3};"
+      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#else
+  __trap();
+#endif
+}
+// TF32, 16 x 8 x 8 (sm_80): a[0] row g, column t; a[1] row g+8; a[2] row g, column t+4; a[3] row
+// g+8; b[0] row t of column g, b[1] row t+4.
+PLANISH_DEVICE void mma(f32, float (&c)[4], const u32 (&a)[4], const u32 (&b)[2]) {
+#if __CUDA_ARCH__ >= 800
+  asm volatile(
+      "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
+      "{%8, %9}, {%0, %1, %2, %3};"
+      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#else
+  __trap();
+#endif
+}
+// 8-bit integers, 16 x 8 x 32 (sm_80): as the 16-bit shape with four elements a register.
+PLANISH_DEVICE void mma(i8, i32 (&c)[4], const u32 (&a)[4], const u32 (&b)[2]) {
+#if __CUDA_ARCH__ >= 800
+  asm volatile(
+      "mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, "
+      "%9}, "
+      "{%0, %1, %2, %3};"
+      : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#else
+  __trap();
+#endif
+}
+PLANISH_DEVICE void mma(u8, i32 (&c)[4], const u32 (&a)[4], const u32 (&b)[2]) {
+#if __CUDA_ARCH__ >= 800
+  asm volatile(
+      "mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, "
+      "%9}, "
+      "{%0, %1, %2, %3};"
+      : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#else
+  __trap();
+#endif
+}
+
+// --- kernels one after another
+// --------------------------------------------------------------------
+
+// Lets the next kernel of the stream start its part before wait_for_predecessor().
+PLANISH_DEVICE void release_successor() {
+#if PLANISH_DEPENDENT_LAUNCH && __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;");
+#endif
+}
+// Every thread calls it before its first access to memory that kernels write; before it, only
+// weights may be read.
+PLANISH_DEVICE void wait_for_predecessor() {
+#if PLANISH_DEPENDENT_LAUNCH && __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+
+}  // namespace planish
+
+#endif
