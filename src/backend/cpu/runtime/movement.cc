@@ -230,8 +230,8 @@ class ExpandStep final : public CopyStep {
     shapes.require(x.present() && x.rank() <= y.rank(), "the input has more dims than the output");
     const std::vector<int64_t> own = row_major(x.dims);
     std::vector<int64_t> strides(y.dims.size(), 0);
-    for (int i = 0; i < x.rank(); ++i) {
-      const auto to = static_cast<size_t>(y.rank() - x.rank() + i), from = static_cast<size_t>(i);
+    for (size_t from = 0; from < x.dims.size(); ++from) {
+      const size_t to = y.dims.size() - x.dims.size() + from;
       shapes.require(x.dims[from] == 1 || x.dims[from] == y.dims[to],
                      "the input does not broadcast to the output");
       if (x.dims[from] != 1) strides[to] = own[from];
