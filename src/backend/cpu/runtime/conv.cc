@@ -87,6 +87,19 @@ int64_t scratch_bytes(Algorithm algorithm, Isa isa, const Conv& c, int threads) 
   return 0;
 }
 
+// Tiles are rows of pixels along the width: an image one pixel wide is taken for one that is
+// turned.
+void turn_narrow_image(Conv& c) {
+  for (int turns = 0; turns < 2; ++turns) {
+    if (c.in[2] != 1 || c.out[2] != 1 || c.kernel[2] != 1 || c.pad[2] != 0) return;
+    for (int64_t(*sizes)[3] : {&c.in, &c.out, &c.kernel, &c.stride, &c.dilation, &c.pad}) {
+      (*sizes)[2] = (*sizes)[1];
+      (*sizes)[1] = (*sizes)[0];
+      (*sizes)[0] = sizes == &c.pad ? 0 : 1;
+    }
+  }
+}
+
 struct ConvState final : StepState {
   Conv conv;
   std::unique_ptr<StepEpilogue::Bound> tail;
@@ -142,6 +155,7 @@ class ConvStep : public StepKernel {
     c.y_pixel = c.out_channels;
     c.x_batch = x.count() == 0 ? 0 : x.count() / c.batch;
     c.y_batch = c.residual_batch = y.count() == 0 ? 0 : y.count() / c.batch;
+    if (algorithm_ != Algorithm::kTransposed) turn_narrow_image(c);
     state->tail = epilogue_.bind(shapes);
     StepBinding binding;
     if (y.count() != 0)
