@@ -232,6 +232,27 @@ struct Flash {
       }
     }
   }
+
+  // Divides by the totals and stores the rows `row` and `row` + 8 of this lane's quad.
+  template <class Output>
+  PLANISH_DEVICE void write(Output* y, i64 y_row, i32 row, i32 queries) const {
+    PLANISH_UNROLL
+    for (int half = 0; half < 2; ++half) {
+      float total = totals[half];
+      total += shuffle_xor(total, 1);
+      total += shuffle_xor(total, 2);
+      const float inverse = total == 0.0f ? 0.0f : 1.0f / total;
+      const i32 at = row + 8 * half;
+      if (at >= queries) continue;
+      PLANISH_UNROLL
+      for (int j = 0; j < kHeadV / 8; ++j) {
+        const int column = 8 * j + static_cast<int>(lane_index()) % 4 * 2;
+        const float two[2] = {sums[j][2 * half] * inverse, sums[j][2 * half + 1] * inverse};
+        const int count = least(2, Config::kHeadV - column);
+        if (count > 0) store_row(y + at * y_row + column, count, two);
+      }
+    }
+  }
 };
 
 }  // namespace attention_detail
@@ -299,24 +320,7 @@ PLANISH_DEVICE void attention_kernel(const AttentionParams& p) {
     flash.add_values(s, F::tile_v(tile % 2));
   }
   wait_copies<0>();
-
-  PLANISH_UNROLL
-  for (int half = 0; half < 2; ++half) {
-    float total = flash.totals[half];
-    total += shuffle_xor(total, 1);
-    total += shuffle_xor(total, 2);
-    const float inverse = total == 0.0f ? 0.0f : 1.0f / total;
-    if (row + 8 * half >= p.queries) continue;
-    Output* y =
-        pointer<Output>(p.y) + batch * p.y_batch + head * p.y_head + (row + 8 * half) * p.y_row;
-    PLANISH_UNROLL
-    for (int j = 0; j < F::kHeadV / 8; ++j) {
-      const int column = 8 * j + lane % 4 * 2;
-      float two[2] = {flash.sums[j][2 * half] * inverse, flash.sums[j][2 * half + 1] * inverse};
-      const int count = least(2, Config::kHeadV - column);
-      if (count > 0) store_row(y + column, count, two);
-    }
-  }
+  flash.write(pointer<Output>(p.y) + batch * p.y_batch + head * p.y_head, p.y_row, row, p.queries);
 }
 
 // One warp a query: lanes take keys for the logits, then elements of the head for the sums.
