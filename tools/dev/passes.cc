@@ -2,23 +2,31 @@
 // planish_dev passes: what the passes make of a model, and how long they take.
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <map>
+#include <optional>
+#include <random>
 #include <string>
 #include <vector>
 
 #include "backend/cpu/compile/pipeline.h"
+#include "backend/ref/compile/interpreter.h"
+#include "base/str.h"
 #include "import/onnx/importer.h"
 #include "ir/text.h"
+#include "passes/infer.h"
 #include "passes/pipelines.h"
 #include "planish/error.h"
+#include "tensor/elements.h"
 #include "verbs.h"
 
 namespace planish::dev {
 namespace {
 
 struct Settings {
-  bool cpu = false, graph = false, ops = false;
+  bool cpu = false, graph = false, ops = false, check = false;
+  std::map<std::string, int64_t> sizes;  // of symbols, for --check
   std::vector<std::string> models;
 };
 
@@ -31,13 +39,19 @@ Settings parse(const std::vector<std::string>& arguments) {
       s.graph = true;
     else if (a == "--ops")
       s.ops = true;
+    else if (a == "--check")
+      s.check = true;
+    else if (a.starts_with("--size=") && a.rfind('=') > 6)
+      s.sizes[a.substr(7, a.rfind('=') - 7)] = std::stoll(a.substr(a.rfind('=') + 1));
     else if (a.starts_with("--"))
       fail_usage("unknown option " + a);
     else
       s.models.push_back(a);
   }
   if (s.models.empty())
-    fail_usage("usage: planish_dev passes [--cpu] [--graph] [--ops] MODEL.onnx ...");
+    fail_usage(
+        "usage: planish_dev passes [--cpu] [--graph] [--ops] [--check [--size=SYMBOL=N]] "
+        "MODEL.onnx ...");
   return s;
 }
 
@@ -57,6 +71,56 @@ void print_ops(const ir::Graph& graph) {
   for (const auto& [op, count] : counts) sorted.emplace_back(-count, op);
   std::sort(sorted.begin(), sorted.end());
   for (const auto& [count, op] : sorted) std::printf("  %5d %s\n", -count, op.c_str());
+}
+
+// Random inputs; integers are 0 or 1, which are indices into most things.
+std::vector<Datum> random_inputs(const ir::Graph& graph,
+                                 const std::map<std::string, int64_t>& sizes) {
+  std::mt19937_64 random(1);
+  std::normal_distribution<double> normal;
+  const auto lookup = [&](const std::string& name) -> std::optional<int64_t> {
+    const auto it = sizes.find(name);
+    return it == sizes.end() ? 2 : it->second;
+  };
+  std::vector<Datum> out;
+  for (const ir::Value* in : graph.inputs()) {
+    const Type& type = in->type();
+    if (!type.has_rank() || type.dtype == DType::kString)
+      throw Error(ErrorCode::kUnsupported, concat("cannot make up input ", in->name()));
+    Dims dims;
+    for (const Dim& d : *type.shape) dims.push_back(d.evaluate(lookup).value_or(2));
+    Tensor t(type.dtype, dims);
+    std::vector<double> values(static_cast<size_t>(t.count()));
+    for (double& v : values)
+      v = is_float(type.dtype) ? normal(random) : static_cast<double>(random() % 2);
+    store(t, values);
+    out.emplace_back(std::move(t));
+  }
+  return out;
+}
+
+// Runs the imported graph and the changed one with the reference, and prints how far their outputs
+// are apart, relative to the largest.
+void compare(const ir::Graph& imported, const ir::Graph& changed, const Settings& settings) {
+  const std::vector<Datum> inputs = random_inputs(imported, settings.sizes);
+  RunBudget budget, second;
+  const auto a = ref::interpret(imported, inputs, budget);
+  const auto b = ref::interpret(changed, inputs, second);
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (!a[i].is_tensor() || a[i].tensor().dtype() == DType::kString) continue;
+    const auto x = load<double>(a[i].tensor()), y = load<double>(b[i].tensor());
+    double most = 0, apart = 0;
+    bool same_shape = a[i].tensor().dims() == b[i].tensor().dims();
+    for (size_t k = 0; same_shape && k < x.size(); ++k) {
+      if (x[k] == y[k] || (std::isnan(x[k]) && std::isnan(y[k]))) continue;
+      most = std::max(most, std::fabs(x[k]));
+      apart = std::max(apart, std::isfinite(x[k] - y[k]) ? std::fabs(x[k] - y[k]) : HUGE_VAL);
+    }
+    std::printf("  output %s: %s, apart by %.2g%s\n",
+                imported.output_name(static_cast<int>(i)).c_str(),
+                dims_to_string(a[i].tensor().dims()).c_str(), most == 0 ? apart : apart / most,
+                same_shape ? "" : ", OF ANOTHER SHAPE");
+  }
 }
 
 void report(const std::string& path, const Settings& settings) {
@@ -88,6 +152,11 @@ void report(const std::string& path, const Settings& settings) {
                   p.seconds * 1e3);
   for (const auto& [rule, count] : context.fired)
     std::printf("  %5lld %s\n", static_cast<long long>(count), rule.c_str());
+  if (settings.check) {
+    const auto imported = onnx::import_file(path);
+    passes::infer_types(*imported, passes::Known::kIgnore);
+    compare(*imported, *graph, settings);
+  }
   if (settings.ops) print_ops(*graph);
   if (settings.graph)
     std::printf("%s", ir::print(*graph, {.max_elements = 16, .bulk = false}).c_str());
