@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// planish.ConvNhwc, planish.ConvTransposeNhwc, planish.MaxPoolNhwc, planish.AveragePoolNhwc: the
-// ops of those names with their first input and output in N, spatial..., C order. Attributes,
-// weights and bias are the base op's. The reference moves the channels, runs the base op and moves
+// planish.ConvNhwc, planish.ConvTransposeNhwc, planish.MaxPoolNhwc, planish.AveragePoolNhwc,
+// planish.InstanceNormalizationNhwc, planish.GroupNormalizationNhwc: the ops of those names with
+// their first input and output in N, spatial..., C order. Attributes, weights and bias are the
+// base op's. The reference moves the channels, runs the base op and moves
 // them back.
 #include <numeric>
 
@@ -148,6 +149,14 @@ const RegisterOp kAveragePool(channels_last_def(
      required("kernel_shape", AttrKind::kInts), optional("pads", AttrKind::kInts),
      optional("strides", AttrKind::kInts)},
     {1, 1}, 1e-6));
+const RegisterOp kInstanceNorm(channels_last_def("InstanceNormalization",
+                                                 {optional("epsilon", AttrKind::kFloat)}, {3, 3},
+                                                 1e-5));
+const RegisterOp kGroupNorm(channels_last_def("GroupNormalization",
+                                              {optional("epsilon", AttrKind::kFloat),
+                                               required("num_groups", AttrKind::kInt),
+                                               optional("stash_type", AttrKind::kInt)},
+                                              {3, 3}, 1e-5));
 
 }  // namespace
 }  // namespace planish

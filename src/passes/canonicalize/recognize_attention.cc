@@ -30,6 +30,13 @@ struct Spelling {
     ir::Value* fill;
   };
   std::vector<Choice> choices;
+  // Masks that are added while the batch is split in two, as windows of an image are:
+  // Reshape(Reshape(s, [a, b, ..]) + mask, [a * b, ..]).
+  struct Windowed {
+    ir::Value* mask;   // rank 5
+    ir::Value* split;  // [a, b, ..]
+  };
+  std::vector<Windowed> windowed;
 };
 
 bool is_scores(const ir::Value* v) { return v->type().has_rank() && has_one_use(v); }
@@ -81,6 +88,18 @@ ir::Value* unscaled(const ir::Value* v, double* factor) {
   return x;
 }
 
+// `part` if it is Reshape(s, [a, b, ..]) of scores s like `whole`, [a * b, ..]; else null.
+ir::Value* windows_of(ir::Value* part, const ir::Value* whole) {
+  const ir::Node* split = producer(part, "Reshape");
+  if (split == nullptr || !same_shape(split->input(0), whole) || !part->type().has_rank())
+    return nullptr;
+  const Shape &parts = *part->type().shape, &scores = *whole->type().shape;
+  if (parts.size() != scores.size() + 1 ||
+      !std::equal(scores.begin() + 1, scores.end(), parts.begin() + 2))
+    return nullptr;
+  return parts[0] * parts[1] == scores[0] ? part : nullptr;
+}
+
 // Reads the scores from `v` down to the product; false if there is none. A mask is added to scores
 // that are scaled already, so none may stand below a number.
 bool read_scores(ir::Value* v, Spelling& found, int depth) {
@@ -102,6 +121,14 @@ bool read_scores(ir::Value* v, Spelling& found, int depth) {
     found = before;
     found.added.push_back(node->input(1 - i));
     if (goes_on(node->input(i))) return true;
+  }
+  for (int i = 0; node->op() == "Reshape" && i < 2; ++i) {
+    const ir::Node* add = producer(node->input(0), "Add");
+    ir::Value* split = add != nullptr ? windows_of(add->input(i), v) : nullptr;
+    if (split == nullptr || !same_shape(split, add->output())) continue;
+    found = before;
+    found.windowed.push_back({add->input(1 - i), split});
+    if (goes_on(split->producer()->input(0))) return true;
   }
   for (int i = 1; node->op() == "Where" && i < 3; ++i) {
     double fill = 0;
@@ -138,6 +165,28 @@ ir::Value* with_last_two_swapped(Patch& patch, ir::Value* v) {
   return patch.add("Transpose", {v}, {{"perm", perm}});
 }
 
+// Whether such a mask can be spread over the batch: a mask of constant size but for the batch.
+bool fits_windows(const Spelling::Windowed& w, const Shape& scores) {
+  if (!w.mask->type().has_rank()) return false;
+  const Shape &mask = *w.mask->type().shape, &split = *w.split->type().shape;
+  if (mask.size() != split.size() || !(mask.back() == scores.back())) return false;
+  for (size_t i = 0; i < mask.size(); ++i) {
+    if (!(mask[i] == Dim(1)) && !(mask[i] == split[i])) return false;
+    if (i >= 2 && (!mask[i].is_constant() || mask[i].value() < 1)) return false;
+  }
+  return true;
+}
+
+ir::Value* spread_over_batch(Patch& patch, const Spelling::Windowed& w) {
+  const Shape& mask = *w.mask->type().shape;
+  ir::Value* batch = patch.add("Shape", {w.split}, {{"end", int64_t{2}}});
+  ir::Value* ones = patch.constant(std::vector<int64_t>(mask.size() - 2, 1));
+  ir::Value* target = patch.add("Concat", {batch, ones}, {{"axis", int64_t{0}}});
+  std::vector<int64_t> joined = {-1};
+  for (size_t i = 2; i < mask.size(); ++i) joined.push_back(mask[i].value());
+  return patch.add("Reshape", {patch.add("Expand", {w.mask, target}), patch.constant(joined)});
+}
+
 // One mask for all: the sum of what is added and of 0 or the fill for each choice.
 ir::Value* joint_mask(Patch& patch, const Spelling& found) {
   std::vector<ir::Value*> terms = found.added;
@@ -151,6 +200,7 @@ ir::Value* joint_mask(Patch& patch, const Spelling& found) {
     terms.push_back(choice.keeps ? patch.add("Where", {choice.condition, none, nothing})
                                  : patch.add("Where", {choice.condition, nothing, none}));
   }
+  for (const Spelling::Windowed& w : found.windowed) terms.push_back(spread_over_batch(patch, w));
   if (terms.empty()) return nullptr;
   ir::Value* sum = terms[0];
   for (size_t i = 1; i < terms.size(); ++i) sum = patch.add("Add", {sum, terms[i]});
@@ -185,7 +235,9 @@ bool fits_attention(const Spelling& found, const Shape& scores) {
   auto fits = [&](const ir::Value* mask) { return broadcasts_to(mask, scores); };
   return std::all_of(found.added.begin(), found.added.end(), fits) &&
          std::all_of(found.choices.begin(), found.choices.end(),
-                     [&](const Spelling::Choice& c) { return fits(c.condition); });
+                     [&](const Spelling::Choice& c) { return fits(c.condition); }) &&
+         std::all_of(found.windowed.begin(), found.windowed.end(),
+                     [&](const Spelling::Windowed& w) { return fits_windows(w, scores); });
 }
 
 bool attention(ir::Node& node, Patch& patch) {

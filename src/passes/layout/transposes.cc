@@ -238,6 +238,69 @@ bool sink_through_slice(ir::Node& node, Patch& patch) {
   return true;
 }
 
+// Gather(Transpose(x), indices of rank 0 or 1, axis) = Transpose(Gather(x, perm[axis]))
+bool sink_through_gather(ir::Node& node, Patch& patch) {
+  const Perm perm = permutation_of(node.input(0));
+  if (perm.empty() || !node.input(1)->type().has_rank()) return false;
+  const size_t index_rank = node.input(1)->type().shape->size();
+  int64_t axis = node.attributes().integer("axis", 0);
+  if (axis < 0) axis += static_cast<int64_t>(perm.size());
+  if (index_rank > 1 || axis < 0 || axis >= static_cast<int64_t>(perm.size())) return false;
+  const int64_t own = perm[static_cast<size_t>(axis)];
+  ir::Value* y = patch.add("Gather", {below(node.input(0)), node.input(1)}, {{"axis", own}});
+  Perm left;
+  for (int64_t p : perm) {
+    if (index_rank == 0 && p == own) continue;
+    left.push_back(index_rank == 0 && p > own ? p - 1 : p);
+  }
+  patch.replace(node.output(), transpose(patch, y, left));
+  return true;
+}
+
+// Whether `perm` brings channels that lie last to axis 1.
+bool brings_channels_first(const Perm& perm) {
+  if (perm.size() < 3 || perm[0] != 0 || perm[1] != static_cast<int64_t>(perm.size()) - 1)
+    return false;
+  for (size_t i = 2; i < perm.size(); ++i)
+    if (perm[i] != static_cast<int64_t>(i) - 1) return false;
+  return true;
+}
+
+// A channel shuffle: Reshape(Transpose(Reshape(x, [n, g, c, h, w]), [0, 2, 1, 3, 4]), shape of x)
+// of an x whose channels come from the last axis: the same on the last axis.
+bool sink_through_shuffle(ir::Node& node, Patch& patch) {
+  const ir::Node* turn = producer(node.input(0), "Transpose");
+  const ir::Node* split = turn != nullptr ? producer(turn->input(0), "Reshape") : nullptr;
+  if (split == nullptr || !same_shape(split->input(0), node.output())) return false;
+  const Perm perm = permutation_of(split->input(0));
+  if (perm.size() != 4 || !brings_channels_first(perm) || permutation(turn) != Perm{0, 2, 1, 3, 4})
+    return false;
+  const Shape& whole = *split->input(0)->type().shape;
+  const Shape& parts = *split->output()->type().shape;
+  if (!(parts[0] == whole[0]) || !(parts[3] == whole[2]) || !(parts[4] == whole[3])) return false;
+  if (!parts[1].is_constant() || !parts[2].is_constant() || !whole[1].is_constant()) return false;
+  if (parts[1].value() < 1 || parts[2].value() < 1) return false;
+  const std::vector<int64_t> apart = {0, 0, 0, parts[1].value(), parts[2].value()};
+  const std::vector<int64_t> together = {0, 0, 0, whole[1].value()};
+  ir::Value* y = patch.add("Reshape", {below(split->input(0)), patch.constant(apart)});
+  y = patch.add("Transpose", {y}, {{"perm", Perm{0, 1, 2, 4, 3}}});
+  y = patch.add("Reshape", {y, patch.constant(together)});
+  patch.replace(node.output(), transpose(patch, y, perm));
+  return true;
+}
+
+// InstanceNormalization and GroupNormalization of channels that come from the last axis: their
+// forms with channels last.
+bool sink_through_norm(ir::Node& node, Patch& patch) {
+  const Perm perm = permutation_of(node.input(0));
+  if (!brings_channels_first(perm) || node.input(0)->type().dtype != DType::kF32) return false;
+  std::vector<ir::Value*> inputs = node.inputs();
+  inputs[0] = below(inputs[0]);
+  ir::Value* y = patch.add("planish." + node.op() + "Nhwc", inputs, node.attributes());
+  patch.replace(node.output(), transpose(patch, y, perm));
+  return true;
+}
+
 // Pad with constant pads of every axis, and Resize with constant scales or sizes of every axis: the
 // numbers are permuted.
 bool sink_through_pad(ir::Node& node, Patch& patch) {
@@ -309,6 +372,10 @@ constexpr Rule kSinkRules[] = {
     {"sink-transpose-max", "ReduceMax", sink_through_reduce},
     {"sink-transpose-min", "ReduceMin", sink_through_reduce},
     {"sink-transpose-slice", "Slice", sink_through_slice},
+    {"sink-transpose-gather", "Gather", sink_through_gather},
+    {"sink-transpose-shuffle", "Reshape", sink_through_shuffle},
+    {"sink-transpose-instance-norm", "InstanceNormalization", sink_through_norm},
+    {"sink-transpose-group-norm", "GroupNormalization", sink_through_norm},
     {"sink-transpose-pad", "Pad", sink_through_pad},
     {"sink-transpose-resize", "Resize", sink_through_resize},
     {"sink-transpose-pointwise", nullptr, sink_through_pointwise},

@@ -108,6 +108,24 @@ TEST(Attention, MaskOfAnotherLength) {
               {"broadcast", before, after, 1e-5, {{{"m", 5}, {"t", 1}}, {{"m", 1}, {"t", 1}}}}});
 }
 
+// Windows of an image: the batch is split for a mask of each window.
+TEST(Attention, Windows) {
+  const std::string inputs =
+      R"(graph { input %q : float32[4*b, 2, 3, 5] input %k : float32[4*b, 2, 3, 5]
+      input %v : float32[4*b, 2, 3, 5] input %m : float32[1, 4, 1, 3, 3] const %bias = float32[1, 2, 3, 3] splat 0.5
+      const %apart = int64[5] {-1, 4, 2, 3, 3} const %whole = int64[4] {-1, 2, 3, 3} )";
+  const std::string scores = "%kt = Transpose(%k) {perm=[0, 1, 3, 2]} ";
+  check_pass(
+      recognize_attention,
+      {{"shifted", inputs + scores + R"(%s = MatMul(%q, %kt) %sb = Add(%s, %bias)
+      %r = Reshape(%sb, %apart) %a = Add(%r, %m) %w = Reshape(%a, %whole) %p = Softmax(%w) %y = MatMul(%p, %v)
+      output %y as "y" })",
+        inputs + scores + R"(%s = MatMul(%q, %kt) %sb = Add(%s, %bias) %r = Reshape(%sb, %apart)
+      %n = Shape(%r) {end=2} const %ones = int64[3] {1, 1, 1} %t = Concat(%n, %ones) {axis=0} %e = Expand(%m, %t)
+      const %j = int64[4] {-1, 1, 3, 3} %w = Reshape(%e, %j) %sum = Add(%bias, %w)
+      %kb = Transpose(%kt) {perm=[0, 1, 3, 2]} %y = Attention(%q, %kb, %v, %sum) {scale=1.0} output %y as "y" })"}});
+}
+
 TEST(Attention, SharedHeads) {
   const std::string head = R"(graph { input %q : float32[b, 4, l, 3] input %k : float32[b, 2, m, 3]
       input %v : float32[b, 2, m, 3] const %a = int64[1] {2} const %s = int64[5] {1, 1, 2, 1, 1}

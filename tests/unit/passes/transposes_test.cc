@@ -103,5 +103,64 @@ TEST(Transposes, SinkThroughAxes) {
        {"a matrix product", net("input %w : float32[w, 2] " + kTurn + "%y = MatMul(%t, %w)")}});
 }
 
+TEST(Transposes, SinkThroughGather) {
+  const std::string heads =
+      "graph { input %x : float32[n, l, 3, h, 4] const %one = int64[] {1} const %some = int64[2] "
+      "{2, 0} "
+      "%t = Transpose(%x) {perm=[2, 0, 3, 1, 4]} ";
+  check_pass(sink_transposes,
+             {{"one index", heads + "%y = Gather(%t, %one) output %y as \"y\" }",
+               "graph { input %x : float32[n, l, 3, h, 4] const %one = int64[] {1} %s = Gather(%x, "
+               "%one) {axis=2} "
+               "%y = Transpose(%s) {perm=[0, 2, 1, 3]} output %y as \"y\" }"},
+              {"a vector of them", heads + "%y = Gather(%t, %some) {axis=-5} output %y as \"y\" }",
+               "graph { input %x : float32[n, l, 3, h, 4] const %some = int64[2] {2, 0} "
+               "%s = Gather(%x, %some) {axis=2} %y = Transpose(%s) {perm=[2, 0, 3, 1, 4]} output "
+               "%y as \"y\" }"}});
+  check_pass(sink_transposes,
+             {{"a matrix of them",
+               heads + "const %m = int64[1, 1] {1} %y = Gather(%t, %m) output %y as \"y\" }"}});
+}
+
+TEST(Transposes, SinkThroughShuffle) {
+  const auto net = [](const std::string& body) {
+    return "graph { input %x : float32[n, h, w, 6] const %a = int64[5] {1, 2, 3, 4, 5} const "
+           "%apart = int64[5] {2, 2, 3, 4, 5} "
+           "const %whole = int64[4] {2, 6, 4, 5} " +
+           body + " output %y as \"y\" }";
+  };
+  const std::string fixed = "input %z : float32[2, 4, 5, 6] ";
+  check_pass(sink_transposes,
+             {{"shuffle",
+               net(fixed + "%t = Transpose(%z) {perm=[0, 3, 1, 2]} %r = Reshape(%t, %apart)"
+                           " %u = Transpose(%r) {perm=[0, 2, 1, 3, 4]} %y = Reshape(%u, %whole)"),
+               net(fixed + "const %p = int64[5] {0, 0, 0, 2, 3} const %q = int64[4] {0, 0, 0, 6} "
+                           "%r = Reshape(%z, %p)"
+                           " %u = Transpose(%r) {perm=[0, 1, 2, 4, 3]} %s = Reshape(%u, %q)"
+                           " %y = Transpose(%s) {perm=[0, 3, 1, 2]}")}});
+  check_pass(
+      sink_transposes,
+      {{"another order",
+        net(fixed + "%t = Transpose(%z) {perm=[0, 3, 1, 2]} %r = Reshape(%t, %apart)"
+                    " %u = Transpose(%r) {perm=[0, 2, 1, 4, 3]} %y = Reshape(%u, %whole)")}});
+}
+
+TEST(Transposes, SinkThroughNorms) {
+  const std::string vectors =
+      "const %s1 = float32[3] {1.0, 2.0, 3.0} const %b1 = float32[3] {0.5, 0.0, 1.0} ";
+  check_pass(
+      sink_transposes,
+      {{"instances", net(vectors + kTurn + "%y = InstanceNormalization(%t, %s1, %b1)"),
+        net(vectors + "%s = planish.InstanceNormalizationNhwc(%x, %s1, %b1)" + kBack)},
+       {"groups", net(vectors + kTurn + "%y = GroupNormalization(%t, %s1, %b1) {num_groups=1}"),
+        net(vectors + "%s = planish.GroupNormalizationNhwc(%x, %s1, %b1) {num_groups=1}" +
+            kBack)}});
+  check_pass(sink_transposes,
+             {{"other channels",
+               "graph { input %x : float32[n, 3, h, w] const %s1 = float32[3] splat 1.0"
+               " %t = Transpose(%x) {perm=[0, 1, 3, 2]}"
+               " %y = InstanceNormalization(%t, %s1, %s1) output %y as \"y\" }"}});
+}
+
 }  // namespace
 }  // namespace planish::test

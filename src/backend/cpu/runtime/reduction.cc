@@ -184,13 +184,15 @@ class RowNormStep final : public StepKernel {
   bool rms_;
 };
 
-// Attributes groups (0: one a channel), epsilon. Inputs x [n, c, ...], scale [c], bias [c].
+// Attributes groups (0: one a channel), epsilon, channels_last. Inputs x [n, c, ...] or [n, ...,
+// c], scale [c], bias [c].
 class GroupNormStep final : public StepKernel {
  public:
   explicit GroupNormStep(const StepInfo& info)
       : isa_(step_isa(info)),
         groups_(info.attributes().integer("groups")),
-        epsilon_(static_cast<float>(info.attributes().real("epsilon", 1e-5))) {
+        epsilon_(static_cast<float>(info.attributes().real("epsilon", 1e-5))),
+        channels_last_(info.attributes().integer("channels_last", 0) != 0) {
     info.require(info.has_input(0) && info.wants_output(0) && groups_ >= 0,
                  "expected an input and an output");
   }
@@ -198,15 +200,20 @@ class GroupNormStep final : public StepKernel {
     const KnownTensor& x = shapes.input(0);
     require_f32(shapes, x);
     shapes.require(x.same_type(shapes.output(0)) && x.rank() >= 2, "expected [n, c, ...]");
-    const int64_t channels = x.dims[1], groups = groups_ == 0 ? channels : groups_;
+    const size_t axis = channels_last_ ? static_cast<size_t>(x.rank()) - 1 : 1;
+    const int64_t channels = x.dims[axis], groups = groups_ == 0 ? channels : groups_;
     shapes.require(channels > 0 && groups > 0 && channels % groups == 0,
                    "the groups do not divide the channels");
     GroupNormParams p{.batch = x.dims[0],
                       .groups = groups,
                       .group_channels = channels / groups,
+                      .channels_last = channels_last_,
                       .epsilon = epsilon_,
                       .isa = isa_};
-    for (int i = 2; i < x.rank(); ++i) p.spatial *= x.dims[static_cast<size_t>(i)];
+    shapes.require(!channels_last_ || p.group_channels <= kMaxGroupChannelsLast,
+                   "a group has too many channels");
+    for (size_t i = 1; i < static_cast<size_t>(x.rank()); ++i)
+      if (i != axis) p.spatial *= x.dims[i];
     require_vector(shapes, 1, channels);
     require_vector(shapes, 2, channels);
     return keep(p);
@@ -225,6 +232,7 @@ class GroupNormStep final : public StepKernel {
   Isa isa_;
   int64_t groups_;
   float epsilon_;
+  bool channels_last_;
 };
 
 const RegisterStepKernel kReduce("cpu.reduce", make_step_kernel<ReduceStep>);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/cpu/compile/lowering.h"
+#include "backend/cpu/kernels/norm.h"
 #include "backend/cpu/kernels/reduce.h"
 #include "passes/rewrite.h"
 
@@ -65,12 +66,17 @@ std::optional<ref::StepChoice> lower_group_norm(const ir::Node& node, const Lowe
   if (!is_float_tensor(x) || rank_of(x) < 2) return std::nullopt;
   for (int i = 1; i <= 2; ++i)
     if (!is_float_tensor(node.input(i))) return std::nullopt;
-  const int64_t groups =
-      node.op() == "GroupNormalization" ? node.attributes().integer("num_groups") : 0;
+  const bool is_last = node.op().ends_with("Nhwc");
+  const int64_t groups = node.attributes().integer("num_groups", 0);
+  const Dim& channels = is_last ? x->type().shape->back() : (*x->type().shape)[1];
+  if (is_last && groups != 0 &&
+      (!channels.is_constant() || channels.value() / groups > kMaxGroupChannelsLast))
+    return std::nullopt;
   return ref::StepChoice{
       .kernel = "cpu.group_norm",
-      .attributes =
-          Attributes{{"groups", groups}, {"epsilon", node.attributes().real("epsilon", 1e-5)}},
+      .attributes = Attributes{{"groups", groups},
+                               {"epsilon", node.attributes().real("epsilon", 1e-5)},
+                               {"channels_last", int64_t{is_last}}},
       .inputs = Inputs{x, node.input(1), node.input(2)},
       .tactic = "two passes over each group"};
 }
@@ -85,7 +91,9 @@ const RegisterLowering kSoftmax[] = {{"Softmax", lower_softmax}, {"LogSoftmax", 
 const RegisterLowering kRowNorm[] = {{"LayerNormalization", lower_row_norm},
                                      {"RMSNormalization", lower_row_norm}};
 const RegisterLowering kGroupNorm[] = {{"InstanceNormalization", lower_group_norm},
-                                       {"GroupNormalization", lower_group_norm}};
+                                       {"GroupNormalization", lower_group_norm},
+                                       {"planish.InstanceNormalizationNhwc", lower_group_norm},
+                                       {"planish.GroupNormalizationNhwc", lower_group_norm}};
 
 }  // namespace
 }  // namespace planish::cpu
