@@ -35,7 +35,7 @@ using planish::detail::check;
 
 // A tensor over the memory of a Python object, which lives as long as the value.
 planish::Value make_tensor(int dtype, const std::vector<int64_t>& dims, uintptr_t address,
-                           size_t bytes, nb::object keep) {
+                           size_t bytes, const nb::object& keep) {
   PyObject* held = keep.ptr();
   planish_value* handle = nullptr;
   check(planish_tensor_create(
@@ -309,7 +309,7 @@ NB_MODULE(_planish, m) {
   m.def("build_file", [](const std::string& path, Options& o) {
     return build_with(o, [&] { return planish::build(path, o.options); });
   });
-  m.def("build_bytes", [](nb::bytes model, Options& o) {
+  m.def("build_bytes", [](const nb::bytes& model, Options& o) {
     const std::span<const std::byte> span(reinterpret_cast<const std::byte*>(model.c_str()),
                                           model.size());
     return build_with(o, [&] { return planish::build(span, o.options); });
@@ -318,7 +318,7 @@ NB_MODULE(_planish, m) {
     const nb::gil_scoped_release free;
     return planish::load(path, o.options, map_file);
   });
-  m.def("load_bytes", [](nb::bytes plan, Options& o) {
+  m.def("load_bytes", [](const nb::bytes& plan, Options& o) {
     const std::span<const std::byte> span(reinterpret_cast<const std::byte*>(plan.c_str()),
                                           plan.size());
     const nb::gil_scoped_release free;

@@ -123,7 +123,7 @@ T start_value(Fold fold, DType type) {
   } else {
     const int bits = type == DType::kBool ? 1 : dtype_bits(type);
     const bool is_signed = dtype_class(type) == DTypeClass::kSigned;
-    const uint64_t ones = ~uint64_t{0} >> (64 - (is_signed ? bits - 1 : bits));
+    const uint64_t ones = ~uint64_t{0} >> (64 - std::max(is_signed ? bits - 1 : bits, 1));
     if (fold == Fold::kMin) return static_cast<T>(ones);
     return is_signed ? static_cast<T>(~ones) : T{0};
   }

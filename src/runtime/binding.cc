@@ -113,7 +113,8 @@ class Binder {
     Dims dims;
     dims.reserve(static_cast<size_t>(code(v).rank));
     for (int32_t d = 0; d < code(v).rank; ++d) {
-      const auto e = static_cast<size_t>(program_.dims[static_cast<size_t>(code(v).first_dim + d)]);
+      const auto e = static_cast<size_t>(
+          program_.dims[static_cast<size_t>(code(v).first_dim) + static_cast<size_t>(d)]);
       const int64_t value = out_.expressions[e];
       if (value < 0)
         throw Error(ErrorCode::kInvalidShape,

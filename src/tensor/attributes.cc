@@ -90,20 +90,23 @@ const std::vector<int64_t>& Attributes::integers(std::string_view name) const {
 }
 std::vector<int64_t> Attributes::integers(std::string_view name,
                                           std::vector<int64_t> fallback) const {
-  return has(name) ? integers(name) : std::move(fallback);
+  if (has(name)) fallback = integers(name);
+  return fallback;
 }
 const std::vector<double>& Attributes::reals(std::string_view name) const {
   return get<std::vector<double>>(name, "floats");
 }
 std::vector<double> Attributes::reals(std::string_view name, std::vector<double> fallback) const {
-  return has(name) ? reals(name) : std::move(fallback);
+  if (has(name)) fallback = reals(name);
+  return fallback;
 }
 const std::vector<std::string>& Attributes::texts(std::string_view name) const {
   return get<std::vector<std::string>>(name, "strings");
 }
 std::vector<std::string> Attributes::texts(std::string_view name,
                                            std::vector<std::string> fallback) const {
-  return has(name) ? texts(name) : std::move(fallback);
+  if (has(name)) fallback = texts(name);
+  return fallback;
 }
 const Tensor& Attributes::tensor(std::string_view name) const {
   return get<Tensor>(name, "tensor");

@@ -47,8 +47,8 @@ uint32_t nan_code(const FloatFormat& f) {
     case FloatSpecials::kIeee:
       return (((1u << f.exponent_bits) - 1) << f.mantissa_bits) | (1u << (f.mantissa_bits - 1));
     case FloatSpecials::kFn: return sign - 1;
-    case FloatSpecials::kFnuz: return sign;
-    case FloatSpecials::kFinite: return sign;  // ONNX casts NaN to -0
+    case FloatSpecials::kFnuz:
+    case FloatSpecials::kFinite: return sign;  // the latter: ONNX casts NaN to -0
   }
   return 0;
 }

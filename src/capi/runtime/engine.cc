@@ -135,7 +135,11 @@ const char* planish_engine_profile_shape(const planish_engine* engine, int profi
   if (profile < 0 || profile >= planish_engine_profile_count(engine) || input < 0 ||
       input >= inputs || which < 0 || which > 2)
     return "";
-  return engine->profile_shapes[static_cast<size_t>((profile * inputs + input) * 3 + which)]
+  return engine
+      ->profile_shapes[(static_cast<size_t>(profile) * static_cast<size_t>(inputs) +
+                        static_cast<size_t>(input)) *
+                           3 +
+                       static_cast<size_t>(which)]
       .c_str();
 }
 

@@ -55,7 +55,7 @@ PLANISH_INLINE int64_t as_value(bool v) { return v ? 1 : 0; }
 #undef PLANISH_CHOICE
 
 struct CopyRow {
-  static constexpr uint32_t kClasses = kFloats | kSigned;
+  [[maybe_unused]] static constexpr uint32_t kClasses = kFloats | kSigned;
   static constexpr PointwiseInputs kInputs = PointwiseInputs::kUnary;
   template <class T>
   PLANISH_INLINE static T value(T a, T, T, const float*) {
@@ -64,7 +64,7 @@ struct CopyRow {
 };
 
 struct ToTruthRow {
-  static constexpr uint32_t kClasses = kFloats | kSigned;
+  [[maybe_unused]] static constexpr uint32_t kClasses = kFloats | kSigned;
   static constexpr PointwiseInputs kInputs = PointwiseInputs::kUnary;
   template <class T>
   PLANISH_INLINE static T value(T a, T, T, const float*) {

@@ -20,8 +20,9 @@ std::optional<ref::StepChoice> lower_attention(const ir::Node& node, const Lower
       heads[1] = a.integer("kv_num_heads", 1);
     }
     const Dim& width = shape.back();
-    if (!width.is_constant() || width.value() < 1) return std::nullopt;
-    const int64_t size = shape.size() == 4 ? width.value() : width.value() / heads[i == 0 ? 0 : 1];
+    const int64_t own_heads = heads[i == 0 ? 0 : 1];
+    if (!width.is_constant() || width.value() < 1 || own_heads < 1) return std::nullopt;
+    const int64_t size = shape.size() == 4 ? width.value() : width.value() / own_heads;
     if (size < 1 || size > kMaxHeadSize) return std::nullopt;
   }
   const ir::Value* mask = node.input(3);
