@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
-
 import planish
+import pytest
 
 COORDINATES = (
     "align_corners",
