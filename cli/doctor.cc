@@ -7,10 +7,6 @@
 #include <thread>
 
 #include "common.h"
-#include "dtypes.h"
-#include "files.h"
-#include "inputs.h"
-#include "npy.h"
 
 namespace planish::cli {
 namespace {

@@ -4,13 +4,11 @@
 #include <nlohmann/json.hpp>
 
 #include "common.h"
-#include "dtypes.h"
-#include "files.h"
-#include "inputs.h"
-#include "npy.h"
 
 namespace planish::cli {
 namespace {
+
+using Json = nlohmann::ordered_json;
 
 struct InspectFlags {
   std::string path;
@@ -43,7 +41,7 @@ void print_program(const Json& program, size_t number) {
 }
 
 int run_inspect(const InspectFlags& flags) {
-  const Engine engine = open_engine(flags.path, flags.options, flags.json);
+  const Engine engine = open_engine(flags.path, flags.options);
   const std::string text = engine.describe();
   const Json d = Json::parse(text);
   if (flags.json) {

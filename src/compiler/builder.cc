@@ -175,6 +175,14 @@ std::vector<plan::Profile> plan_profiles(const BuildRequest& request,
   return out;
 }
 
+// What tactics are tuned for: the first profile.
+std::map<std::string, Dims> usual_shapes(const BuildRequest& request) {
+  std::map<std::string, Dims> shapes;
+  if (request.profiles.empty()) return shapes;
+  for (const auto& [input, range] : request.profiles.front()) shapes[input] = range.opt;
+  return shapes;
+}
+
 plan::Plan compile(ir::Graph& graph, const BuildRequest& request, Clock& clock) {
   plan::Plan plan;
   plan.made_by = PLANISH_VERSION;
@@ -209,7 +217,7 @@ plan::Plan compile(ir::Graph& graph, const BuildRequest& request, Clock& clock) 
   } else if (builds_for_gpu(request.options)) {
     cuda::compile(graph, request.options, context, pipeline, nullptr, plan);
   } else {
-    cpu::compile(graph, request.options, context, pipeline, plan);
+    cpu::compile(graph, request.options, context, pipeline, usual_shapes(request), plan);
   }
   plan.profiles = plan_profiles(request, plan.inputs);
   size_t steps = 0;

@@ -19,13 +19,6 @@
 namespace planish {
 namespace {
 
-int usable_cores() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof(set), &set) != 0) return 1;
-  return std::max(1, CPU_COUNT(&set));
-}
-
 int find_port(const std::vector<plan::Port>& ports, std::string_view name) {
   for (size_t i = 0; i < ports.size(); ++i)
     if (ports[i].name == name) return static_cast<int>(i);
@@ -138,8 +131,16 @@ std::shared_ptr<Engine> Engine::create(plan::Plan plan, EngineOptions options) {
                     concat("step \"", step.node, "\" needs the kernel \"", step.kernel,
                            "\", which this build of Planish does not have"),
                     step.node, "build the plan again with this version of Planish");
-  if (options.threads <= 0) options.threads = usable_cores();
+  options.threads = resolve_threads(options.threads);
   return std::shared_ptr<Engine>(new Engine(std::move(plan), std::move(options)));
+}
+
+int resolve_threads(int threads) {
+  if (threads > 0) return threads;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof(set), &set) != 0) return 1;
+  return std::max(1, CPU_COUNT(&set));
 }
 
 int Engine::find_input(std::string_view name) const { return find_port(plan_.inputs, name); }

@@ -29,6 +29,10 @@ struct MemoryReport {
   std::vector<ArenaReport> arenas;  // one a profile, at least one
 };
 
+// The threads that an engine with this option computes a run with: 0 or less means one a core that
+// the process may use.
+int resolve_threads(int threads);
+
 class Engine : public std::enable_shared_from_this<Engine> {
  public:
   // Checks the target and that all step kernels exist. Throws kVersionMismatch if this machine or

@@ -7,6 +7,7 @@
 #include "backend/ref/compile/lower.h"
 #include "base/str.h"
 #include "planish/error.h"
+#include "runtime/engine.h"
 
 namespace planish::cpu {
 namespace {
@@ -29,18 +30,28 @@ Isa chosen_isa(const Options& options) {
 std::string target_isa(const Options& options) { return isa_name(chosen_isa(options)); }
 
 void compile(ir::Graph& graph, const Options& options, passes::PassContext& context,
-             const passes::PipelineOptions& pipeline, plan::Plan& plan) {
-  const LowerTarget target{.isa = chosen_isa(options)};
+             const passes::PipelineOptions& pipeline, const UsualShapes& shapes, plan::Plan& plan) {
+  const std::vector<std::string> disabled = split_list(options.disable_tactic);
+  const LowerTarget target{.isa = chosen_isa(options),
+                           .threads = resolve_threads(static_cast<int>(options.threads)),
+                           .disabled = {disabled.begin(), disabled.end()}};
   optimize(graph, context, pipeline);
   plan.target.backend = "cpu";
   plan.target.isa = isa_name(target.isa);
+  TacticTable tactics = choose_tactics(graph, options, target, shapes, context.check_cancelled);
   ref::lower(
       graph,
       [&](const ir::Node& node) {
         if (context.check_cancelled) context.check_cancelled();
-        return lower_node(node, target);
+        const NodeTactic* tactic = tactics.find(node);
+        if (tactic == nullptr) return lower_node(node, target);
+        auto step = lower_as(node, target, tactic->name);
+        if (!step) return lower_node(node, target);
+        step->tactic += concat("; ", tactic->reason);
+        return step;
       },
       plan);
+  for (plan::Record& record : tactics.take_report()) plan.report.push_back(std::move(record));
 }
 
 }  // namespace planish::cpu

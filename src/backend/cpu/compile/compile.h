@@ -2,6 +2,7 @@
 // The CPU backend's half of a build: a canonical graph becomes a plan.
 #pragma once
 
+#include "backend/cpu/compile/tuning.h"
 #include "base/options.h"
 #include "ir/graph.h"
 #include "passes/pass.h"
@@ -10,9 +11,10 @@
 namespace planish::cpu {
 
 // Optimises `graph` for the instruction set that the options allow and fills programs, constants,
-// symbols, ports, target and report of `plan`. Throws what passes throw.
+// symbols, ports, target and report of `plan`. Tactics are tuned for `shapes`. Throws what passes
+// and the timing cache throw.
 void compile(ir::Graph& graph, const Options& options, passes::PassContext& context,
-             const passes::PipelineOptions& pipeline, plan::Plan& plan);
+             const passes::PipelineOptions& pipeline, const UsualShapes& shapes, plan::Plan& plan);
 
 // The instruction set that `options.isa` means on this machine. Throws kInvalidArgument if the
 // machine does not have it.

@@ -10,6 +10,7 @@
 
 #include "backend/cpu/kernels/depthwise.h"
 #include "backend/cpu/runtime/conv_geometry.h"
+#include "backend/cpu/runtime/conv_layout.h"
 #include "backend/cpu/runtime/step_epilogue.h"
 #include "backend/cpu/runtime/step_isa.h"
 #include "base/str.h"
@@ -108,57 +109,32 @@ struct ConvState final : StepState {
 class ConvStep : public StepKernel {
  public:
   ConvStep(const StepInfo& info, Algorithm algorithm)
-      : isa_(step_isa(info)), algorithm_(algorithm), epilogue_(info) {
-    const Attributes& a = info.attributes();
-    info.require(info.has_input(0) && info.has_input(1) && info.wants_output(0),
-                 "expected data and weights");
-    conv_ = conv_geometry(a, a.integer("in_channels"), a.integer("out_channels"));
-    spatial_ = a.integers("kernel").size();
-    pads_ = a.integers("pads", std::vector<int64_t>(2 * spatial_, 0));
-    auto_pad_ = a.text("auto_pad", "NOTSET");
-    info.require(pads_.size() == 2 * spatial_, "pads of another length");
-    for (int64_t p : pads_) info.require(p >= 0 && p < (int64_t{1} << 31), "a pad is out of range");
+      : isa_(step_isa(info)),
+        algorithm_(algorithm),
+        layout_(info, algorithm == Algorithm::kTransposed),
+        epilogue_(info) {
+    const Conv& c = layout_.conv();
     if (algorithm == Algorithm::kTransposed) {
       // Weights are packed for each residue of an output coordinate, for known pads.
-      info.require(auto_pad_ == "NOTSET", "expected explicit pads");
-      set_pads(conv_, pads_);
-      info.require(has_few_phases(conv_), "the strides are too large");
+      info.require(layout_.has_explicit_pads(), "expected explicit pads");
+      info.require(has_few_phases(c), "the strides are too large");
     }
-    info.require(algorithm != Algorithm::kDepthwise || is_depthwise(conv_),
+    info.require(algorithm != Algorithm::kDepthwise || is_depthwise(c),
                  "expected one group for each input channel");
     const Tensor* w = info.constant(1);
-    const int64_t expected = packed_floats(algorithm, isa_, conv_);
-    info.require(w != nullptr && w->dtype() == DType::kF32 && w->count() == expected,
+    info.require(w != nullptr && w->dtype() == DType::kF32 &&
+                     w->count() == packed_floats(algorithm, isa_, c),
                  "the packed weights have another size");
   }
 
   StepBinding bind(const StepShapes& shapes) const override {
-    const KnownTensor& x = shapes.input(0);
-    const KnownTensor& y = shapes.output(0);
-    shapes.require(x.dtype == DType::kF32 && y.dtype == DType::kF32 &&
-                       x.dims.size() == spatial_ + 2 && y.dims.size() == spatial_ + 2 &&
-                       x.dims.back() == conv_.in_channels && y.dims.back() == conv_.out_channels &&
-                       x.dims[0] == y.dims[0],
-                   "expected channels-last float32 data of the layer's channels");
     auto state = std::make_unique<ConvState>();
     Conv& c = state->conv;
-    c = conv_;
-    c.batch = x.dims[0];
-    for (size_t i = 0; i < spatial_; ++i) {
-      const size_t slot = 3 - spatial_ + i;
-      c.in[slot] = x.dims[1 + i];
-      c.out[slot] = y.dims[1 + i];
-      c.pad[slot] = pad_before(c, slot, pads_[i]);
-      check_window(shapes, c, slot, pads_[i], pads_[spatial_ + i]);
-    }
-    c.x_pixel = c.in_channels;
-    c.y_pixel = c.out_channels;
-    c.x_batch = x.count() == 0 ? 0 : x.count() / c.batch;
-    c.y_batch = c.residual_batch = y.count() == 0 ? 0 : y.count() / c.batch;
+    c = layout_.bind(shapes);
     if (algorithm_ != Algorithm::kTransposed) turn_narrow_image(c);
     state->tail = epilogue_.bind(shapes);
     StepBinding binding;
-    if (y.count() != 0)
+    if (shapes.output(0).count() != 0)
       binding.scratch_bytes =
           static_cast<size_t>(scratch_bytes(algorithm_, isa_, c, shapes.threads()));
     binding.state = std::move(state);
@@ -182,38 +158,10 @@ class ConvStep : public StepKernel {
   }
 
  private:
-  // SAME_UPPER and SAME_LOWER share what the windows need beyond the input, the odd one at the end
-  // or at the beginning.
-  int64_t pad_before(const Conv& c, size_t slot, int64_t explicit_pad) const {
-    if (auto_pad_ == "NOTSET") return explicit_pad;
-    if (auto_pad_ == "VALID") return 0;
-    const int64_t window = (c.kernel[slot] - 1) * c.dilation[slot] + 1;
-    const int64_t total =
-        algorithm_ == Algorithm::kTransposed
-            ? std::max<int64_t>(0, (c.in[slot] - 1) * c.stride[slot] + window - c.out[slot])
-            : std::max<int64_t>(0, (c.out[slot] - 1) * c.stride[slot] + window - c.in[slot]);
-    return auto_pad_ == "SAME_LOWER" ? (total + 1) / 2 : total / 2;
-  }
-
-  // The output's size follows from the input's: what the kernel relies on.
-  void check_window(const StepShapes& shapes, const Conv& c, size_t slot, int64_t begin,
-                    int64_t end) const {
-    if (c.batch == 0) return;
-    shapes.require(c.in[slot] >= 1 && c.out[slot] >= 1, "a spatial dim is empty");
-    const int64_t window = (c.kernel[slot] - 1) * c.dilation[slot] + 1;
-    if (algorithm_ == Algorithm::kTransposed || auto_pad_ != "NOTSET") return;
-    const int64_t room = c.in[slot] + begin + end - window;
-    shapes.require(room >= 0 && c.out[slot] == room / c.stride[slot] + 1,
-                   "the output has another size than the windows");
-  }
-
   Isa isa_;
   Algorithm algorithm_;
+  ConvLayout layout_;
   StepEpilogue epilogue_;
-  Conv conv_;
-  size_t spatial_ = 0;
-  std::vector<int64_t> pads_;
-  std::string auto_pad_;
 };
 
 template <Algorithm algorithm>

@@ -11,7 +11,7 @@ namespace {
 Tensor packed(const Tensor& w, const LowerTarget& target) {
   const int64_t k = w.dim(0), n = w.dim(1);
   Tensor out(DType::kF32, {gemm_packed_floats(target.isa, k, n)});
-  gemm_pack(target.isa, w.as<float>(), n, 1, k, n, out.as<float>());
+  if (target.packs) gemm_pack(target.isa, w.as<float>(), n, 1, k, n, out.as<float>());
   return out;
 }
 
