@@ -197,8 +197,7 @@ Outcome Launch::run(StackPool& stacks) {
     else
       starved_warp_ = random_() % ((options_.threads + kWarp - 1) / kWarp);
   }
-  const size_t resident = std::min<uint64_t>(
-      total, options_.seed == 0 ? 1 : 1 + random_() % 3 + (options_.starve ? 1 : 0));
+  const size_t resident = std::min<uint64_t>(total, options_.seed == 0 ? 1 : 2 + random_() % 2);
   std::vector<std::unique_ptr<Block>> blocks;
   uint64_t started = 0;
   for (size_t i = 0; i < resident; ++i) {

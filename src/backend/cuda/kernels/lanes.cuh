@@ -38,4 +38,21 @@ PLANISH_DEVICE T fold_block(T x, Shared<T> room) {
   return all;
 }
 
+// Among `blocks` blocks that each have written a part: whether this is the last to come here, which
+// then sees all parts (by load_fresh). The counter is zero before and after. Uses the first four
+// bytes of shared memory, which must be free; called by all threads.
+PLANISH_DEVICE bool take_last_ticket(i32* counter, i32 blocks) {
+  fence_device();
+  sync_block();
+  const Shared<i32> ticket = shared_array<i32>(0);
+  if (thread_index() == 0) ticket.set(0, atomic_add(counter, 1));
+  sync_block();
+  const bool is_last = ticket.get(0) == blocks - 1;
+  sync_block();
+  if (!is_last) return false;
+  fence_device();
+  if (thread_index() == 0) store(counter, 0);
+  return true;
+}
+
 }  // namespace planish

@@ -22,7 +22,7 @@
 // its row is rotated by the row, so that the eight rows of an ldmatrix lie in different banks.
 #pragma once
 
-#include "device.cuh"
+#include "lanes.cuh"
 
 namespace planish {
 
@@ -304,16 +304,7 @@ struct MmaTile {
         store_pack(parts + split * kPart + static_cast<i64>(e * kGroupThreads + thread) * 4, four);
       }
     }
-    fence_device();
-    sync_block();
-    const Shared<i32> ticket = shared_array<i32>(0);
-    if (thread == 0) ticket.set(0, atomic_add(counter, 1));
-    sync_block();
-    const bool is_last = ticket.get(0) == splits - 1;
-    sync_block();
-    if (!is_last) return false;
-    fence_device();
-    if (thread == 0) store(counter, 0);
+    if (!take_last_ticket(counter, splits)) return false;
     if (warp_k() != 0) return true;
     clear();
     for (int s = 0; s < splits; ++s) {
