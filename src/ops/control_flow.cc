@@ -83,6 +83,11 @@ std::vector<Type> infer_loop_body(InferContext& c, const std::vector<Type>& befo
   }
 }
 
+bool is_contradiction(const Error& error) {
+  return error.code() == ErrorCode::kInvalidShape || error.code() == ErrorCode::kInvalidType ||
+         error.code() == ErrorCode::kInvalidValue;
+}
+
 Datum owned(const Datum& datum) {
   return datum.is_tensor() ? Datum(datum.tensor().clone()) : datum;
 }

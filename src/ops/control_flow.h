@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ops/op.h"
+#include "planish/error.h"
 
 namespace planish {
 
@@ -22,6 +23,10 @@ Type widen(InferContext& c, const Type& now, const Type& next, std::set<std::str
 std::vector<Type> infer_loop_body(InferContext& c, const std::vector<Type>& before,
                                   std::vector<Type>& carried, const std::vector<Type>& after,
                                   size_t first_out);
+
+// Whether shapes, types or values that are known before the run contradict one another: what a node
+// that never runs may do.
+bool is_contradiction(const Error& error);
 
 // A datum that shares no memory with the kernel's inputs.
 Datum owned(const Datum& datum);

@@ -1,35 +1,61 @@
 // SPDX-License-Identifier: Apache-2.0
 // If: the outputs of one of two subgraphs.
+#include <optional>
+
 #include "base/str.h"
 #include "ops/computing.h"
 #include "ops/control_flow.h"
 #include "ops/shape_rules.h"
+#include "planish/error.h"
 
 namespace planish {
 namespace {
 
-std::vector<Type> branch_types(InferContext& c, const char* name) {
-  std::vector<Type> types = c.infer_subgraph(name, {});
-  if (!types.empty() && static_cast<int>(types.size()) != c.output_count())
-    c.fail(concat(name, " has ", types.size(), " outputs, the node has ", c.output_count()),
+// What one branch gives.
+struct Branch {
+  std::vector<Type> types;     // empty: there is no such subgraph here
+  std::optional<Error> error;  // its shapes or types contradict one another
+};
+
+// A branch that contradicts itself matters only if it runs: it fails then, as it would have here.
+Branch infer_branch(InferContext& c, const char* name) {
+  Branch branch;
+  try {
+    branch.types = c.infer_subgraph(name, {});
+  } catch (const Error& error) {
+    if (!is_contradiction(error)) throw;
+    branch.error = error;
+    return branch;
+  }
+  if (!branch.types.empty() && static_cast<int>(branch.types.size()) != c.output_count())
+    c.fail(concat(name, " has ", branch.types.size(), " outputs, the node has ", c.output_count()),
            ErrorCode::kInvalidModel);
-  return types;
+  return branch;
+}
+
+// The only branch that can give outputs, or null if both can. Throws if none can.
+const Branch* only_branch(InferContext& c, const Branch& yes, const Branch& no) {
+  const Tensor* condition = c.constant(0);
+  if (condition != nullptr && condition->count() == 1) {
+    const Branch& taken = element<int64_t>(*condition, 0) != 0 ? yes : no;
+    if (taken.error) throw Error(*taken.error);
+    return &taken;
+  }
+  if (yes.error && no.error) throw Error(*yes.error);
+  return yes.error ? &no : no.error ? &yes : nullptr;
 }
 
 void infer_if(InferContext& c) {
   check_tensor(c, 0, is_bool, "bool");
   check_single(c, 0);
-  const std::vector<Type> then_types = branch_types(c, "then_branch");
-  const std::vector<Type> else_types = branch_types(c, "else_branch");
-  if (then_types.empty() || else_types.empty()) return;
-  const Tensor* condition = c.constant(0);
+  const Branch yes = infer_branch(c, "then_branch"), no = infer_branch(c, "else_branch");
+  const Branch* only = only_branch(c, yes, no);
+  if (only != nullptr ? only->types.empty() : yes.types.empty() || no.types.empty()) return;
   std::set<std::string> widened;
   for (int i = 0; i < c.output_count(); ++i) {
-    const Type &a = then_types[static_cast<size_t>(i)], &b = else_types[static_cast<size_t>(i)];
-    if (condition != nullptr && condition->count() == 1)
-      c.set_output(i, element<int64_t>(*condition, 0) != 0 ? a : b);
-    else
-      c.set_output(i, widen(c, a, b, widened));
+    const auto at = static_cast<size_t>(i);
+    c.set_output(
+        i, only != nullptr ? only->types[at] : widen(c, yes.types[at], no.types[at], widened));
   }
 }
 

@@ -57,7 +57,7 @@ void check_scales(const InferContext& c, int s, int z) {
   if (block < 0)
     c.fail(concat("block_size: expected 0 or more, got ", block), ErrorCode::kInvalidModel);
   if (c.has_rank(s) && c.has_rank(z) &&
-      !(product(c.shape(s)) == Dim(1) && product(c.shape(z)) == Dim(1)))
+      (Dim::differs(product(c.shape(s)), 1) || Dim::differs(product(c.shape(z)), 1)))
     check_shape(c, z, c.shape(s));
   if (!c.has_rank(0) || !c.has_rank(s)) return;
   const Shape &x = c.shape(0), &scale = c.shape(s);

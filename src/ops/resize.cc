@@ -25,6 +25,7 @@ enum class Coordinates : uint8_t {
   kPytorchHalfPixel,
   kAlignCorners,
   kAsymmetric,
+  kNearestHalfPixel,
   kCropAndResize
 };
 enum class Nearest : uint8_t { kPreferFloor, kPreferCeil, kFloor, kCeil };
@@ -70,6 +71,7 @@ ResizeOptions resize_options(const Context& c) {
                                     {"pytorch_half_pixel", Coordinates::kPytorchHalfPixel},
                                     {"align_corners", Coordinates::kAlignCorners},
                                     {"asymmetric", Coordinates::kAsymmetric},
+                                    {"tf_half_pixel_for_nn", Coordinates::kNearestHalfPixel},
                                     {"tf_crop_and_resize", Coordinates::kCropAndResize}});
   o.nearest = choice<Context, Nearest>(c, "nearest_mode", "round_prefer_floor",
                                        {{"round_prefer_floor", Nearest::kPreferFloor},
@@ -245,6 +247,7 @@ double source_position(const ResizeOptions& o, const ResizeAxis& a, int64_t at) 
     case Coordinates::kPytorchHalfPixel: return a.output > 1 ? (x + 0.5) / a.scale - 0.5 : 0;
     case Coordinates::kAlignCorners: return width == 1 ? 0 : x * (input - 1) / (width - 1);
     case Coordinates::kAsymmetric: return x / a.scale;
+    case Coordinates::kNearestHalfPixel: return (x + 0.5) / a.scale;  // opsets 11 and 12 have it
     case Coordinates::kCropAndResize: break;
   }
   const double extent = (a.roi_end - a.roi_start) * (input - 1);

@@ -2,6 +2,7 @@
 #include "passes/infer.h"
 
 #include "base/str.h"
+#include "ops/control_flow.h"
 #include "ops/op.h"
 #include "planish/error.h"
 
@@ -85,6 +86,16 @@ void infer_node(ir::Node& node, Known known) {
     if (!e.node().empty()) throw;
     throw Error(e.code(), concat(node.op(), " node \"", node.name(), "\": ", e.what()), node.name(),
                 e.hint());
+  }
+}
+
+bool try_infer_node(ir::Node& node, Known known) {
+  try {
+    infer_node(node, known);
+    return true;
+  } catch (const Error& error) {
+    if (!is_contradiction(error)) throw;
+    return false;
   }
 }
 

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "base/str.h"
+#include "ops/control_flow.h"
 #include "ops/op.h"
 #include "passes/infer.h"
 #include "planish/error.h"
@@ -159,6 +160,10 @@ bool apply_rules_once(ir::Graph& g, const std::multimap<std::string_view, const 
       bool fired = false;
       try {
         fired = rule.apply(*node, patch);
+      } catch (const Error& error) {
+        patch.abandon();
+        // The nodes of a branch that never runs may contradict one another.
+        if (g.owner() == nullptr || !is_contradiction(error)) throw;
       } catch (...) {
         patch.abandon();
         throw;

@@ -95,7 +95,9 @@ void InputCheck::fail_range(size_t i, const Tensor& t, size_t d, int64_t min, in
 // Constant dims, and the ranges of symbols. That dims agree with one another is seen when they are
 // bound.
 void InputCheck::check_shape(size_t i, const Tensor& t) const {
-  const Type& type = plan_.inputs[i].type;
+  const Type& declared = plan_.inputs[i].type;
+  const Type& type =
+      declared.kind == Type::Kind::kOptional && declared.element ? *declared.element : declared;
   if (!type.has_rank()) return;
   if (type.shape->size() != t.dims().size())
     throw Error(

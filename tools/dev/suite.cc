@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // planish_dev suite: runs ONNX backend test folders and counts.
-#include <fnmatch.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <deque>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,7 @@
 #include "planish/error.h"
 #include "runtime/context.h"
 #include "runtime/engine.h"
+#include "suite_cases.h"
 #include "verbs.h"
 
 namespace planish::dev {
@@ -29,33 +31,36 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Case {
-  std::string name;
-  fs::path model;
-  fs::path folder;    // holds test_data_set_N; empty: inputs are made up
-  fs::path expected;  // output_0.pb, where inputs are made up
-};
+constexpr const char* kUsage =
+    R"(usage: planish_dev suite [OPTION...] FOLDER...
+  --filter GLOB       only the cases of these names
+  --every N           only every Nth case
+  --engine            build, save, load and run; else the imported graph is interpreted
+  --option NAME=VALUE an option of the build
+  --vary constified   with all inputs but the first as initialisers
+  --vary dynamised    with symbolic dims, and at twice the first length too
+  --data VERSION      of ONNX, for waivers
+  --total N           fails unless there are N cases
+  --jobs N            cases at once
+  --seconds N         that a case may take
+  --rtol X, --atol X  how close outputs must be
+  --list, --verbose)";
+
+enum class Variation : uint8_t { kNone, kConstified, kDynamised };
 
 struct Settings {
-  std::string filter = "*";
-  bool list = false, verbose = false;
-  bool engine = false;     // build, save, load and run; else interpret the imported graph
-  bool reference = false;  // an engine of portable kernels
+  std::string filter = "*", data;
+  bool list = false, verbose = false, engine = false;
+  Variation variation = Variation::kNone;
+  size_t every = 1, jobs = 1;
+  std::optional<size_t> total;
   unsigned seconds = 60;
   Closeness closeness;
+  Options options;
   std::vector<std::string> folders;
 };
 
 enum class Verdict : char { kPassed = 'P', kFailed = 'F', kRefused = 'R', kWaived = 'W' };
-
-// Cases whose wrong outputs are right, with the reason. One that passes all the same has failed.
-struct Waiver {
-  const char* pattern;
-  const char* reason;
-};
-constexpr Waiver kWaivers[] = {
-    {"test_bernoulli*", "the draws of a generator that ONNX does not define"},
-};
 
 struct Outcome {
   Verdict verdict = Verdict::kPassed;
@@ -63,8 +68,23 @@ struct Outcome {
   std::string detail;
 };
 
+void set_build_option(Settings& s, const std::string& text) {
+  const size_t cut = text.find('=');
+  if (cut == std::string::npos) fail_usage("--option takes NAME=VALUE, got " + text);
+  set_option(s.options, text.substr(0, cut), text.substr(cut + 1));
+}
+
+Variation variation_of(const std::string& text) {
+  if (text == "constified") return Variation::kConstified;
+  if (text == "dynamised") return Variation::kDynamised;
+  fail_usage("--vary takes constified or dynamised, got " + text);
+}
+
 Settings parse(const std::vector<std::string>& arguments) {
   Settings s;
+  s.options.level = 0;
+  s.options.threads = 1;
+  s.options.device = "cpu";
   for (size_t i = 0; i < arguments.size(); ++i) {
     const std::string& a = arguments[i];
     auto value = [&]() -> const std::string& {
@@ -73,6 +93,14 @@ Settings parse(const std::vector<std::string>& arguments) {
     };
     if (a == "--filter")
       s.filter = value();
+    else if (a == "--every")
+      s.every = std::max<size_t>(1, std::stoul(value()));
+    else if (a == "--jobs")
+      s.jobs = std::max<size_t>(1, std::stoul(value()));
+    else if (a == "--total")
+      s.total = std::stoul(value());
+    else if (a == "--data")
+      s.data = value();
     else if (a == "--seconds")
       s.seconds = static_cast<unsigned>(std::stoul(value()));
     else if (a == "--rtol")
@@ -83,8 +111,10 @@ Settings parse(const std::vector<std::string>& arguments) {
       s.list = true;
     else if (a == "--engine")
       s.engine = true;
-    else if (a == "--reference")
-      s.engine = s.reference = true;
+    else if (a == "--option")
+      set_build_option(s, value());
+    else if (a == "--vary")
+      s.variation = variation_of(value());
     else if (a == "--verbose")
       s.verbose = true;
     else if (a.rfind("--", 0) == 0)
@@ -92,66 +122,8 @@ Settings parse(const std::vector<std::string>& arguments) {
     else
       s.folders.push_back(a);
   }
-  if (s.folders.empty())
-    fail_usage(
-        "usage: planish_dev suite [--filter GLOB] [--engine | --reference] [--list] [--verbose] "
-        "[--seconds N] [--rtol X] "
-        "[--atol X] DIR...");
+  if (s.folders.empty()) fail_usage(kUsage);
   return s;
-}
-
-void add_light(const fs::path& model, std::vector<Case>& cases) {
-  const std::string stem = model.stem();
-  const fs::path expected = model.parent_path() / (stem + "_output_0.pb");
-  if (fs::exists(expected)) cases.push_back({"test_" + stem.substr(6), model, {}, expected});
-}
-
-std::vector<Case> find_cases(const Settings& settings) {
-  std::vector<Case> cases;
-  for (const std::string& folder : settings.folders) {
-    if (fs::exists(fs::path(folder) / "model.onnx"))
-      cases.push_back({fs::path(folder).filename(), fs::path(folder) / "model.onnx", folder, {}});
-    else
-      for (const auto& entry : fs::directory_iterator(folder)) {
-        const fs::path& path = entry.path();
-        if (fs::exists(path / "model.onnx"))
-          cases.push_back({path.filename(), path / "model.onnx", path, {}});
-        else if (path.extension() == ".onnx" && path.filename().string().rfind("light_", 0) == 0)
-          add_light(path, cases);
-      }
-  }
-  std::erase_if(cases, [&](const Case& c) {
-    return fnmatch(settings.filter.c_str(), c.name.c_str(), 0) != 0;
-  });
-  std::sort(cases.begin(), cases.end(),
-            [](const Case& a, const Case& b) { return a.name < b.name; });
-  return cases;
-}
-
-std::vector<Datum> read_data(const fs::path& folder, const char* stem,
-                             const std::vector<std::pair<std::string, Type>>& values) {
-  std::vector<Datum> out;
-  for (size_t i = 0;; ++i) {
-    const fs::path path = folder / concat(stem, "_", i, ".pb");
-    if (!fs::exists(path)) return out;
-    out.push_back(onnx::read_datum(path, i < values.size() ? values[i].second : Type{}));
-  }
-}
-
-// What ONNX's own runner feeds the models that come without inputs: 0, 1, 2, ... divided by their
-// number.
-std::vector<Datum> make_inputs(const onnx::Signature& signature) {
-  std::vector<Datum> out;
-  for (const auto& [name, type] : signature.inputs) {
-    const auto dims = type.shape ? constant_dims(*type.shape) : std::nullopt;
-    if (type.dtype != DType::kF32 || !dims)
-      throw Error(ErrorCode::kUnsupported, concat("inputs like ", name, " are not made up"));
-    Tensor t(DType::kF32, *dims);
-    for (int64_t i = 0; i < t.count(); ++i)
-      t.as<float>()[i] = static_cast<float>(i) / static_cast<float>(t.count());
-    out.emplace_back(std::move(t));
-  }
-  return out;
 }
 
 Outcome compare_outputs(const std::vector<Datum>& expected, const std::vector<Datum>& got,
@@ -167,14 +139,14 @@ Outcome compare_outputs(const std::vector<Datum>& expected, const std::vector<Da
   return {};
 }
 
-// Runs one model, by the interpreter or by an engine that went through a plan file.
+// A model, run by the interpreter or by an engine that went through a plan file.
 class Runner {
  public:
-  Runner(const Case& c, const Settings& settings) {
+  Runner(const Settings& settings, const std::string& model) {
     if (settings.engine)
-      load(c, settings);
+      load(settings, model);
     else
-      graph_ = onnx::import_file(c.model);
+      graph_ = onnx::import_bytes(std::as_bytes(std::span(model)));
   }
 
   std::vector<Datum> run(std::vector<Datum> inputs) {
@@ -184,13 +156,10 @@ class Runner {
   }
 
  private:
-  void load(const Case& c, const Settings& settings) {
-    BuildRequest request;
-    request.options.level = 0;
-    request.options.threads = 1;
-    request.options.reference = settings.reference;
+  void load(const Settings& settings, const std::string& model) {
+    const BuildRequest request{.options = settings.options};
     const fs::path plan = fs::temp_directory_path() / concat("planish-suite-", getpid(), ".plan");
-    plan::save_plan(build_file(c.model, request), plan);
+    plan::save_plan(build_bytes(std::as_bytes(std::span(model)), request), plan);
     const auto engine = Engine::load(plan, {.threads = 1});
     context_ = engine->create_context();
     fs::remove(plan);
@@ -200,19 +169,73 @@ class Runner {
   std::unique_ptr<Context> context_;
 };
 
-Outcome run_model(const Case& c, const Settings& settings) {
+// What the interpreter gives for inputs of other sizes; nullopt if they do not fit the model.
+std::optional<std::vector<Datum>> interpret(const std::string& model, std::vector<Datum> inputs) {
+  try {
+    const auto graph = onnx::import_bytes(std::as_bytes(std::span(model)));
+    RunBudget budget;
+    return ref::interpret(*graph, std::move(inputs), budget);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+// The engine at other sizes: as the interpreter, or an error as there.
+Outcome check_doubled(Runner& runner, const std::string& model, const std::vector<Datum>& inputs,
+                      const Closeness& closeness) {
+  const std::vector<Datum> larger = doubled(inputs);
+  if (larger.empty()) return {};
+  const auto expected = interpret(model, larger);
+  std::optional<std::vector<Datum>> got;
+  std::string error;
+  try {
+    got = runner.run(larger);
+  } catch (const Error& e) {
+    error = e.what();
+  }
+  if (expected && !got)
+    return {Verdict::kFailed, "refuses other sizes", concat("at twice the length: ", error)};
+  if (!expected && got)
+    return {Verdict::kFailed, "takes wrong sizes",
+            "at twice the length: the interpreter refuses what the engine takes"};
+  if (!expected) return {};
+  Outcome outcome = compare_outputs(*expected, *got, closeness);
+  if (outcome.verdict != Verdict::kPassed)
+    outcome.detail = "at twice the length: " + outcome.detail;
+  return outcome;
+}
+
+Outcome run_data_set(const SuiteCase& c, const Settings& settings, const onnx::Signature& signature,
+                     const fs::path& data) {
+  std::vector<size_t> dropped;
+  const std::string model = settings.variation == Variation::kConstified
+                                ? constified(c, data, dropped)
+                            : settings.variation == Variation::kDynamised ? dynamised(c)
+                                                                          : file_text(c.model);
+  std::vector<Datum> inputs = read_data(data, "input", signature.inputs);
+  for (auto it = dropped.rbegin(); it != dropped.rend(); ++it)
+    inputs.erase(inputs.begin() + static_cast<std::ptrdiff_t>(*it));
+  Runner runner(settings, model);
+  const Outcome outcome = compare_outputs(read_data(data, "output", signature.outputs),
+                                          runner.run(inputs), settings.closeness);
+  if (outcome.verdict != Verdict::kPassed || settings.variation != Variation::kDynamised)
+    return outcome;
+  return check_doubled(runner, model, inputs, settings.closeness);
+}
+
+Outcome run_model(const SuiteCase& c, const Settings& settings) {
   const onnx::Signature signature = onnx::read_signature(c.model.string());
-  Runner runner(c, settings);
-  if (c.folder.empty())
+  if (c.folder.empty()) {
+    Runner runner(settings,
+                  settings.variation == Variation::kDynamised ? dynamised(c) : file_text(c.model));
     return compare_outputs({onnx::read_datum(c.expected, signature.outputs.at(0).second)},
-                           runner.run(make_inputs(signature)), settings.closeness);
+                           runner.run(made_up_inputs(signature)), settings.closeness);
+  }
   for (int set = 0;; ++set) {
     const fs::path data = c.folder / concat("test_data_set_", set);
     if (!fs::exists(data))
       return set == 0 ? Outcome{Verdict::kFailed, "no data", "there is no test data"} : Outcome{};
-    const auto got = runner.run(read_data(data, "input", signature.inputs));
-    const Outcome outcome =
-        compare_outputs(read_data(data, "output", signature.outputs), got, settings.closeness);
+    const Outcome outcome = run_data_set(c, settings, signature, data);
     if (outcome.verdict != Verdict::kPassed) return outcome;
   }
 }
@@ -223,7 +246,7 @@ std::string last_clause(const std::string& text) {
   return first.substr(0, first.find('\n'));
 }
 
-Outcome run_caught(const Case& c, const Settings& settings) {
+Outcome run_caught(const SuiteCase& c, const Settings& settings) {
   try {
     return run_model(c, settings);
   } catch (const Error& e) {
@@ -235,49 +258,66 @@ Outcome run_caught(const Case& c, const Settings& settings) {
   }
 }
 
-// In a process of its own, so that a crash or a hang is one failure.
-Outcome run_apart(const Case& c, const Settings& settings) {
-  int ends[2];
-  if (pipe(ends) != 0) throw Error(ErrorCode::kInternal, std::strerror(errno));
-  const pid_t child = fork();
-  if (child < 0) throw Error(ErrorCode::kInternal, std::strerror(errno));
-  if (child == 0) {
-    close(ends[0]);
-    alarm(settings.seconds);
-    const Outcome o = run_caught(c, settings);
+// A case in a process of its own, so that a crash or a hang is one failure.
+class Apart {
+ public:
+  Apart(const SuiteCase& c, const Settings& settings) : case_(c), seconds_(settings.seconds) {
+    int ends[2];
+    if (pipe(ends) != 0) throw Error(ErrorCode::kInternal, std::strerror(errno));
+    child_ = fork();
+    if (child_ < 0) throw Error(ErrorCode::kInternal, std::strerror(errno));
+    if (child_ == 0) {
+      close(ends[0]);
+      alarm(settings.seconds);
+      report(run_caught(c, settings), ends[1]);
+      _exit(0);
+    }
+    close(ends[1]);
+    from_ = ends[0];
+  }
+
+  const SuiteCase& test() const { return case_; }
+
+  Outcome wait() const {
+    std::string text;
+    char buffer[4096];
+    for (ssize_t n; (n = read(from_, buffer, sizeof(buffer))) > 0;)
+      text.append(buffer, static_cast<size_t>(n));
+    close(from_);
+    int status = 0;
+    waitpid(child_, &status, 0);
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
+      return {Verdict::kFailed, "time", concat("still running after ", seconds_, " s")};
+    if (WIFSIGNALED(status))
+      return {Verdict::kFailed, "crash", concat("crashed: ", strsignal(WTERMSIG(status)))};
+    const size_t cut = text.find('\0');
+    if (cut == std::string::npos) return {Verdict::kFailed, "crash", "ended without a result"};
+    return {static_cast<Verdict>(text[0]), text.substr(1, cut - 1), text.substr(cut + 1)};
+  }
+
+ private:
+  static void report(const Outcome& o, int to) {
     const std::string text = concat(static_cast<char>(o.verdict), o.reason, '\0', o.detail);
     for (size_t done = 0; done < text.size();) {
-      const ssize_t n = write(ends[1], text.data() + done, text.size() - done);
+      const ssize_t n = write(to, text.data() + done, text.size() - done);
       if (n <= 0) break;
       done += static_cast<size_t>(n);
     }
-    _exit(0);
   }
-  close(ends[1]);
-  std::string text;
-  char buffer[4096];
-  for (ssize_t n; (n = read(ends[0], buffer, sizeof(buffer))) > 0;)
-    text.append(buffer, static_cast<size_t>(n));
-  close(ends[0]);
-  int status = 0;
-  waitpid(child, &status, 0);
-  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
-    return {Verdict::kFailed, "time", concat("still running after ", settings.seconds, " s")};
-  if (WIFSIGNALED(status))
-    return {Verdict::kFailed, "crash", concat("crashed: ", strsignal(WTERMSIG(status)))};
-  const size_t cut = text.find('\0');
-  if (cut == std::string::npos) return {Verdict::kFailed, "crash", "ended without a result"};
-  return {static_cast<Verdict>(text[0]), text.substr(1, cut - 1), text.substr(cut + 1)};
-}
 
-Outcome apply_waivers(const Case& c, Outcome outcome) {
-  for (const Waiver& waiver : kWaivers) {
-    if (fnmatch(waiver.pattern, c.name.c_str(), 0) != 0) continue;
-    if (outcome.verdict == Verdict::kPassed)
-      return {Verdict::kFailed, "waiver", concat("passes, but is waived: ", waiver.reason)};
-    if (outcome.verdict == Verdict::kFailed && outcome.reason == "wrong output")
-      return {Verdict::kWaived, waiver.reason, outcome.detail};
-  }
+  const SuiteCase& case_;
+  unsigned seconds_;
+  pid_t child_ = 0;
+  int from_ = 0;
+};
+
+Outcome apply_waivers(const SuiteCase& c, const Settings& settings, Outcome outcome) {
+  const char* waiver = find_waiver(c.name, settings.data);
+  if (waiver == nullptr) return outcome;
+  if (outcome.verdict == Verdict::kPassed)
+    return {Verdict::kFailed, "waiver", concat("passes, but is waived: ", waiver)};
+  if (outcome.verdict == Verdict::kRefused || outcome.reason == "wrong output")
+    return {Verdict::kWaived, waiver, outcome.detail};
   return outcome;
 }
 
@@ -291,38 +331,71 @@ const char* verdict_name(Verdict verdict) {
   return "";
 }
 
-int run_suite(const std::vector<std::string>& arguments) {
-  const Settings settings = parse(arguments);
-  const std::vector<Case> cases = find_cases(settings);
-  std::map<Verdict, std::map<std::string, int>> reasons;
-  std::map<Verdict, int> count;
-  for (const Case& c : cases) {
-    if (settings.list) {
-      std::printf("%s\n", c.name.c_str());
-      continue;
-    }
-    const Outcome o = apply_waivers(c, run_apart(c, settings));
-    ++count[o.verdict];
-    if (o.verdict != Verdict::kPassed) ++reasons[o.verdict][o.reason];
+class Counts {
+ public:
+  void add(const SuiteCase& c, const Outcome& o, bool verbose) {
+    ++count_[o.verdict];
+    if (o.verdict != Verdict::kPassed) ++reasons_[o.verdict][o.reason];
     if (o.verdict == Verdict::kFailed)
       std::printf("FAILED  %s: %s\n", c.name.c_str(), o.detail.c_str());
-    else if (settings.verbose)
+    else if (o.verdict == Verdict::kRefused)
+      std::printf("REFUSED %s: %s\n", c.name.c_str(), o.reason.c_str());
+    else if (verbose)
       std::printf("%-7s %s%s%s\n", verdict_name(o.verdict), c.name.c_str(),
                   o.reason.empty() ? "" : ": ", o.reason.c_str());
     std::fflush(stdout);
   }
-  if (settings.list) return 0;
-  for (const auto& [verdict, rows] : reasons) {
-    std::vector<std::pair<int, std::string>> sorted;
-    for (const auto& [reason, n] : rows) sorted.emplace_back(-n, reason);
-    std::sort(sorted.begin(), sorted.end());
-    std::printf("%s, by reason:\n", verdict_name(verdict));
-    for (const auto& [n, reason] : sorted) std::printf("  %5d  %s\n", -n, reason.c_str());
+
+  // Prints them; true if all is well.
+  bool finish() {
+    int run = 0;
+    for (const auto& [verdict, n] : count_) run += n;
+    for (const auto& [verdict, rows] : reasons_) {
+      std::vector<std::pair<int, std::string>> sorted;
+      for (const auto& [reason, n] : rows) sorted.emplace_back(-n, reason);
+      std::sort(sorted.begin(), sorted.end());
+      std::printf("%s, by reason:\n", verdict_name(verdict));
+      for (const auto& [n, reason] : sorted) std::printf("  %5d  %s\n", -n, reason.c_str());
+    }
+    std::printf("%d run: %d passed, %d failed, %d refused, %d waived\n", run,
+                count_[Verdict::kPassed], count_[Verdict::kFailed], count_[Verdict::kRefused],
+                count_[Verdict::kWaived]);
+    return count_[Verdict::kFailed] == 0 && count_[Verdict::kRefused] == 0;
   }
-  std::printf("%zu run: %d passed, %d failed, %d refused, %d waived\n", cases.size(),
-              count[Verdict::kPassed], count[Verdict::kFailed], count[Verdict::kRefused],
-              count[Verdict::kWaived]);
-  return count[Verdict::kFailed] == 0 ? 0 : 1;
+
+ private:
+  std::map<Verdict, std::map<std::string, int>> reasons_;
+  std::map<Verdict, int> count_;
+};
+
+bool run_cases(const std::vector<SuiteCase>& cases, const Settings& settings) {
+  Counts counts;
+  std::deque<Apart> running;
+  const auto finish_one = [&] {
+    const SuiteCase& c = running.front().test();
+    counts.add(c, apply_waivers(c, settings, running.front().wait()), settings.verbose);
+    running.pop_front();
+  };
+  for (size_t i = 0; i < cases.size(); i += settings.every) {
+    if (running.size() == settings.jobs) finish_one();
+    running.emplace_back(cases[i], settings);
+  }
+  while (!running.empty()) finish_one();
+  return counts.finish();
+}
+
+int run_suite(const std::vector<std::string>& arguments) {
+  const Settings settings = parse(arguments);
+  const std::vector<SuiteCase> cases = find_suite_cases(settings.folders, settings.filter);
+  if (settings.list) {
+    for (const SuiteCase& c : cases) std::printf("%s\n", c.name.c_str());
+    return 0;
+  }
+  if (settings.total && *settings.total != cases.size()) {
+    std::printf("expected %zu cases, found %zu\n", *settings.total, cases.size());
+    return 1;
+  }
+  return run_cases(cases, settings) ? 0 : 1;
 }
 
 const RegisterVerb kSuite({"suite", "runs ONNX backend test folders: passed, failed, refused",

@@ -61,7 +61,7 @@ std::vector<ir::Value*> inline_iteration(ir::Graph& g, ir::Node& node, ir::Graph
   for (const auto& n : g.nodes()) known.insert(n->id());
   std::vector<ir::Value*> results = g.inline_graph(body, arguments, &node);
   for (const auto& n : g.nodes())
-    if (known.count(n->id()) == 0) infer_node(*n, Known::kIgnore);
+    if (known.count(n->id()) == 0) try_infer_node(*n, Known::kIgnore);
   return results;
 }
 
@@ -71,13 +71,13 @@ ir::Value* gather_scan(ir::Graph& g, ir::Node& node, const std::vector<ir::Value
   for (ir::Value* item : items) {
     ir::Node* row =
         g.add_node("Unsqueeze", {item, axes}, 1, {.name = node.name(), .before = &node});
-    infer_node(*row, Known::kIgnore);
+    try_infer_node(*row, Known::kIgnore);
     rows.push_back(row->output());
   }
   ir::Node* all =
       g.add_node("Concat", rows, 1,
                  {.name = node.name(), .attributes = {{"axis", int64_t{0}}}, .before = &node});
-  infer_node(*all, Known::kIgnore);
+  try_infer_node(*all, Known::kIgnore);
   return all->output();
 }
 

@@ -25,6 +25,11 @@ TEST(QuantizationOps, Quantize) {
   const Tensor x = f32({4}, {-3, 0.5, 1.5, 1000}), one = f32({}, {1});
   check_cases({
       {"ties to even, saturated", "QuantizeLinear", {}, {x, one}, {u8({4}, {0, 0, 2, 255})}},
+      {"zero point of another rank of one element",
+       "DequantizeLinear",
+       {},
+       {tensor(DType::kI8, {3}, {1, 2, 3}), f32({}, {2}), tensor(DType::kI8, {1}, {1})},
+       {f32({3}, {0, 2, 4})}},
       {"zero point after rounding",
        "QuantizeLinear",
        {},

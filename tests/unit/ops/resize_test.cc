@@ -21,6 +21,7 @@ Attributes nearest(std::string coordinates, std::string rounding) {
           {"nearest_mode", std::move(rounding)}};
 }
 
+// size: one table of cases
 TEST(ResizeOps, Nearest) {
   const Tensor x = f32({4}, {1, 2, 3, 4}), half = f32({1}, {0.5}), twice = f32({1}, {2});
   check_cases({
@@ -37,6 +38,11 @@ TEST(ResizeOps, Nearest) {
        nearest("asymmetric", "floor"),
        {x, kAbsent, half},
        {f32({2}, {1, 3})}},
+      {"half, as TensorFlow's nearest neighbours",
+       "Resize",
+       nearest("tf_half_pixel_for_nn", "floor"),
+       {x, kAbsent, half},
+       {f32({2}, {2, 4})}},
       {"to sizes",
        "Resize",
        nearest("asymmetric", "floor"),

@@ -140,7 +140,9 @@ TEST(Folding, Loop) {
                                  {"no condition", loop("three", "_", "less"), unrolled},
                                  {"no iterations", loop("none", "%t"), never},
                                  {"false from the start", loop("n", "%f"), never}});
-  check_pass(fold_control_flow, {{"a condition that is computed", loop("three", "%t", "less")}});
+  check_pass(fold_control_flow, {{"a condition that is computed", loop("three", "%t", "less")},
+                                 {"a count that is not known", loop("n", "%t")},
+                                 {"too many iterations", loop("many", "%t")}});
 }
 
 // A symbol that the body makes up stands for another size in each iteration.

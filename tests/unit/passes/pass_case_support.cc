@@ -126,11 +126,15 @@ void check_one(PassFunction pass, const PassCase& test) {
   passes::PassContext context;
   const bool changed = pass(*graph, context);
   ir::verify(*graph);
+  if (!changed) {
+    EXPECT_EQ(difference(*graph, *original), "") << "changed, and says that it did not";
+  }
   passes::erase_dead_nodes(*graph, context);
   const bool fires = !test.after.empty();
   EXPECT_EQ(changed, fires) << ir::print(*graph);
   const auto expected = ir::parse(fires ? test.after : test.before);
   passes::infer_types(*expected, passes::Known::kIgnore);
+  passes::erase_dead_nodes(*expected, context);
   EXPECT_EQ(difference(*graph, *expected), "") << ir::print(*graph) << "expected\n"
                                                << ir::print(*expected);
   expect_types_hold(types, *graph);

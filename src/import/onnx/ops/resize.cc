@@ -40,8 +40,6 @@ void import_resize(NodeContext& c) {
     finish_by_division(c, c.required(1));
     return;
   }
-  if (c.attributes().text("coordinate_transformation_mode", "") == "tf_half_pixel_for_nn")
-    c.unsupported("coordinate_transformation_mode tf_half_pixel_for_nn, which opset 13 removed");
   // roi and scales could not be left out in opset 11: they were empty instead.
   std::vector<ir::Value*> inputs = c.inputs();
   for (ir::Value*& input : inputs)

@@ -15,7 +15,7 @@ std::optional<ref::StepChoice> lower_resize(const ir::Node& node, const LowerTar
     return std::nullopt;
   const std::string mode = a.text("mode", "nearest");
   const std::string coordinates = a.text("coordinate_transformation_mode", "half_pixel");
-  if ((mode != "nearest" && mode != "linear") || coordinates == "tf_crop_and_resize" ||
+  if ((mode != "nearest" && mode != "linear") || coordinates.starts_with("tf_") ||
       a.integer("antialias", 0) != 0 || a.text("keep_aspect_ratio_policy", "stretch") != "stretch")
     return std::nullopt;
   const Shape& in = *x->type().shape;
