@@ -12,8 +12,8 @@ enum class Known : uint8_t {
 };
 
 // Infers `graph` and its subgraphs in node order. Throws kInvalidShape, kInvalidType or
-// kInvalidModel naming the node whose rule objects, unless it stands in a branch of If and the other
-// branch has types.
+// kInvalidModel naming the node whose rule objects, unless it stands in a branch of If and the
+// other branch has types.
 void infer_types(ir::Graph& graph, Known known);
 // One node, whose inputs are inferred already.
 void infer_node(ir::Node& node, Known known = Known::kKeep);
