@@ -171,6 +171,19 @@ def test_subgraphs_capture_and_loop() -> None:
     np.testing.assert_array_equal(out["y"], [4, 8])
 
 
+@pytest.mark.parametrize("op", ["MaxPool", "AveragePool"])
+def test_a_window_that_does_not_fit_is_an_error(op: str) -> None:
+    net = planish.Network("pool")
+    x = net.add_input("x", "float32", [1, 16, "h", "w"])
+    pooled = net.add(op, [x], kernel_shape=[2, 2], strides=[2, 2])
+    net.mark_output(net.add("GlobalAveragePool", [pooled]), "y")
+    engine = net.build()
+    assert engine.run({"x": np.ones((1, 16, 2, 3), np.float32)})["y"].shape == (1, 16, 1, 1)
+    with pytest.raises(planish.Error, match="a window of 2 does not fit.*input of 1") as caught:
+        engine.run({"x": np.ones((1, 16, 1, 3), np.float32)})
+    assert caught.value.code == "invalid_shape"
+
+
 def test_threads_have_contexts_of_their_own() -> None:
     engine = small_engine()
     expected = {n: engine.run(feed(n))["probabilities"] for n in range(1, 9)}

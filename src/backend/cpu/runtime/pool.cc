@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "backend/cpu/runtime/step_isa.h"
+#include "base/str.h"
 #include "runtime/step_kernel.h"
 
 namespace planish::cpu {
@@ -57,6 +58,11 @@ class PoolStep final : public StepKernel {
       p.stride[slot] = strides_[i];
       p.dilation[slot] = dilations_[i];
       set_pads(p, slot, pads_[i], pads_[n + i]);
+      const int64_t window = (kernel_[i] - 1) * dilations_[i] + 1;
+      const int64_t room = p.in[slot] + p.pad[slot] + p.pad_end[slot];
+      shapes.require(p.in[slot] == 0 || window <= room,
+                     concat("spatial axis ", i, ": a window of ", window,
+                            " does not fit into the padded input of ", room));
     }
     p.x_pixel = p.y_pixel = p.channels;
     p.x_batch = x.count() == 0 ? 0 : x.count() / p.batch;
