@@ -8,16 +8,19 @@
 #include <thread>
 
 #include "common.h"
+#include "dtypes.h"
+#include "files.h"
+#include "inputs.h"
+#include "npy.h"
 
 namespace planish::cli {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using Json = nlohmann::ordered_json;
 
 struct BenchFlags {
   std::string path, trace;
-  std::vector<std::string> inputs, shapes;
+  InputFlags inputs;
   double warm_up = 0.5, seconds = 3;
   int streams = 1;
   bool json = false, layers = false;
@@ -124,16 +127,15 @@ void write_trace(const std::string& path, const std::vector<StepRow>& rows) {
                       {"pid", 1},
                       {"tid", 1},
                       {"args", {{"op", r.op}, {"kernel", r.kernel}}}});
-  std::ofstream file(path);
-  file << Json{{"traceEvents", events}}.dump(-1, ' ', false, Json::error_handler_t::replace);
-  if (!file.flush()) throw Error(ErrorCode::kFileError, "\"" + path + "\" cannot be written");
+  write_file(path,
+             Json{{"traceEvents", events}}.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
 int run_bench(const BenchFlags& flags) {
   const auto opening = Clock::now();
-  const Engine engine = open_engine(flags.path, flags.options);
+  const Engine engine = open_engine(flags.path, flags.options, flags.json);
   const double open_seconds = since(opening);
-  const auto inputs = make_inputs(engine, flags.inputs, flags.shapes, 0);
+  const auto inputs = flags.inputs.make(engine, run_shapes(flags.path, flags.options));
   if (flags.streams < 1 || flags.streams > 256)
     throw Error(ErrorCode::kInvalidArgument, "--streams: expected 1 to 256");
   std::vector<std::vector<double>> all(static_cast<size_t>(flags.streams));
@@ -206,10 +208,7 @@ void add_bench(CLI::App& app, int& exit_code) {
   CLI::App* verb = app.add_subcommand("bench", "measure latency, throughput and memory");
   verb->add_option("path", flags->path, "a plan, or an ONNX model, which is built first")
       ->required();
-  verb->add_option("--input", flags->inputs, "NAME=FILE.npy; inputs without a file are random")
-      ->type_name("NAME=FILE");
-  verb->add_option("--shape", flags->shapes, "NAME=1x3x224x224 for a random input")
-      ->type_name("NAME=SHAPE");
+  flags->inputs.add(*verb);
   verb->add_option("--seconds", flags->seconds, "to measure for [3]")
       ->check(CLI::Range(0.0, 86400.0));
   verb->add_option("--warm-up", flags->warm_up, "seconds before that [0.5]")

@@ -1,14 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common.h"
 
-#include <cmath>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
-#include <random>
 
 namespace planish::cli {
+namespace {
+
+std::string flag_name(std::string name) {
+  std::replace(name.begin(), name.end(), '_', '-');
+  return "--" + name;
+}
+
+static_assert(std::atomic<int>::is_always_lock_free, "a signal handler writes it");
+std::atomic<int> interrupts{0};
+
+}  // namespace
 
 int exit_code_of(ErrorCode code) {
   switch (code) {
@@ -31,29 +47,32 @@ int exit_code_of(ErrorCode code) {
   return 70;
 }
 
+void print_json(const Json& json) {
+  std::printf("%s\n", json.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+}
+
 void print_error(const Error& error, bool json) {
   if (json) {
-    nlohmann::ordered_json out{{"error", {{"code", error.code_name()}, {"message", error.what()}}}};
+    Json out{{"error", {{"code", error.code_name()}, {"message", error.what()}}}};
     if (!error.node().empty()) out["error"]["node"] = error.node();
     if (!error.hint().empty()) out["error"]["hint"] = error.hint();
-    std::printf("%s\n", out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+    print_json(out);
     return;
   }
-  std::fprintf(stderr, "planish: %s: %s\n", error.code_name(), error.what());
+  const std::string message = error.what();
+  std::fprintf(stderr, "planish: %s: %s\n", error.code_name(), message.c_str());
+  if (!error.node().empty() && message.find(error.node()) == std::string::npos)
+    std::fprintf(stderr, "  node: %s\n", error.node().c_str());
   if (!error.hint().empty()) std::fprintf(stderr, "  hint: %s\n", error.hint().c_str());
 }
 
-namespace {
-
-std::string flag_name(std::string name) {
-  for (char& c : name)
-    if (c == '_') c = '-';
-  return "--" + name;
-}
-
-}  // namespace
-
 void OptionFlags::add(CLI::App& verb, const std::string& scope, bool with_shapes) {
+  constexpr const char* kGroup = "Build and run";
+  if (with_shapes)
+    verb.add_option("--shapes", shapes_,
+                    "of an input: NAME=1x3x224x224, or a range NAME=MIN:OPT:MAX; once an input")
+        ->type_name("NAME=SHAPE")
+        ->group(kGroup);
   for (int i = 0; i < planish_option_count(); ++i) {
     const std::string row_scope = planish_option_field(i, 4);
     if (row_scope != scope && row_scope != "both" && scope != "any") continue;
@@ -63,20 +82,13 @@ void OptionFlags::add(CLI::App& verb, const std::string& scope, bool with_shapes
     if (!choices.empty()) help += " {" + choices + "}";
     if (!fallback.empty()) help += " [" + fallback + "]";
     if (kind == "flag")
-      verb.add_flag_function(
-              flag_name(name),
-              [this, name](int64_t n) { values_[name] = n > 0 ? "true" : "false"; }, help)
-          ->group("Options of the table");
+      switches_[name] = verb.add_flag(flag_name(name), help)->group(kGroup);
     else
       verb.add_option_function<std::string>(
               flag_name(name), [this, name](const std::string& v) { values_[name] = v; }, help)
-          ->group("Options of the table")
+          ->group(kGroup)
           ->type_name(kind == "text" ? "TEXT" : "NUMBER");
   }
-  if (with_shapes)
-    verb.add_option("--shapes", shapes_,
-                    "shapes of an input: NAME=1x3x224x224, or NAME=MIN:OPT:MAX; repeat for others")
-        ->type_name("NAME=SHAPE");
 }
 
 std::pair<std::string, std::string> split_assignment(const std::string& text, const char* what) {
@@ -87,15 +99,21 @@ std::pair<std::string, std::string> split_assignment(const std::string& text, co
   return {text.substr(0, at), text.substr(at + 1)};
 }
 
-std::unique_ptr<Options> OptionFlags::make() const {
+std::unique_ptr<Options> OptionFlags::make(bool with_shapes) const {
   auto options = std::make_unique<Options>();
   for (const auto& [name, value] : values_) options->set(name, value);
+  for (const auto& [name, given] : switches_)
+    if (given->count() > 0) options->set(name, "true");
+  if (!with_shapes) return options;
+  std::map<std::string, std::string> seen;
   for (const std::string& text : shapes_) {
     const auto [name, shape] = split_assignment(text, "--shapes");
+    if (!seen.emplace(name, shape).second)
+      throw Error(ErrorCode::kInvalidArgument, "--shapes: input \"" + name + "\" is given twice");
     const size_t first = shape.find(':'), second = shape.rfind(':');
     if (first == std::string::npos)
       options->shape(name, shape);
-    else if (first == second)
+    else if (first == second || shape.find(':', first + 1) != second)
       throw Error(ErrorCode::kInvalidArgument,
                   "--shapes \"" + text + "\": expected NAME=SHAPE or NAME=MIN:OPT:MAX");
     else
@@ -105,157 +123,110 @@ std::unique_ptr<Options> OptionFlags::make() const {
   return options;
 }
 
-std::string OptionFlags::text() const {
-  std::string out;
-  for (const auto& [name, value] : values_) out += " " + flag_name(name) + " " + value;
-  for (const std::string& s : shapes_) out += " --shapes " + s;
-  return out;
+std::vector<std::string> run_shapes(const std::string& path, const OptionFlags& flags) {
+  if (!is_plan(path)) return {};
+  for (const std::string& text : flags.shapes())
+    if (split_assignment(text, "--shapes").second.find(':') != std::string::npos)
+      throw Error(ErrorCode::kInvalidArgument,
+                  "--shapes \"" + text + "\": the ranges of a plan are fixed", "",
+                  "give one shape, or build the model again");
+  return flags.shapes();
+}
+
+BuildProgress::BuildProgress(bool is_quiet) : is_drawn_(!is_quiet && isatty(STDERR_FILENO) != 0) {}
+
+void BuildProgress::attach(Options& options) {
+  // A second signal ends the process: whoever asks twice does not want to wait.
+  struct sigaction action {};
+  action.sa_handler = [](int) { interrupts = interrupts + 1; };
+  action.sa_flags = static_cast<int>(SA_RESETHAND);
+  ::sigaction(SIGINT, &action, nullptr);
+  ::sigaction(SIGTERM, &action, nullptr);
+  options.progress([this](const std::string& stage, double fraction, double seconds) {
+    constexpr int kWidth = 30;
+    if (is_drawn_) {
+      const auto full = static_cast<size_t>(std::clamp(fraction, 0.0, 1.0) * kWidth);
+      std::fprintf(stderr, "\r[%-*s] %5.1f s  %-22s", kWidth, std::string(full, '#').c_str(),
+                   seconds, stage.c_str());
+      is_dirty_ = true;
+    }
+    return interrupts == 0;
+  });
+}
+
+void BuildProgress::finish() {
+  if (is_dirty_) std::fputs("\r\033[K", stderr);
+  is_dirty_ = false;
+  if (interrupts == 0) {
+    std::signal(SIGINT, SIG_DFL);
+    std::signal(SIGTERM, SIG_DFL);
+  }
 }
 
 bool is_plan(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return false;
   std::ifstream file(path, std::ios::binary);
   char head[8] = {};
   file.read(head, sizeof(head));
   return std::memcmp(head, "\x89PLAN\r\n\x1a", 8) == 0;
 }
 
-Engine open_engine(const std::string& path, const OptionFlags& flags) {
-  const auto options = flags.make();
-  return is_plan(path) ? load(path, *options) : build(path, *options);
-}
-
-const char* dtype_name(int number) {
-  static constexpr const char* kNames[] = {"undefined",
-                                           "float32",
-                                           "uint8",
-                                           "int8",
-                                           "uint16",
-                                           "int16",
-                                           "int32",
-                                           "int64",
-                                           "string",
-                                           "bool",
-                                           "float16",
-                                           "float64",
-                                           "uint32",
-                                           "uint64",
-                                           "complex64",
-                                           "complex128",
-                                           "bfloat16",
-                                           "float8_e4m3fn",
-                                           "float8_e4m3fnuz",
-                                           "float8_e5m2",
-                                           "float8_e5m2fnuz",
-                                           "uint4",
-                                           "int4",
-                                           "float4_e2m1fn",
-                                           "float8_e8m0fnu",
-                                           "uint2",
-                                           "int2"};
-  return number >= 0 && number < 27 ? kNames[number] : "undefined";
-}
-
-std::string dims_text(const std::vector<int64_t>& dims) {
-  std::string out;
-  for (int64_t d : dims) out += (out.empty() ? "" : "x") + std::to_string(d);
-  return dims.empty() ? "scalar" : out;
+Engine open_engine(const std::string& path, const OptionFlags& flags, bool is_quiet) {
+  const bool is_made = is_plan(path);
+  const auto options = flags.make(!is_made);
+  if (is_made) return load(path, *options);
+  BuildProgress progress(is_quiet);
+  progress.attach(*options);
+  return build(path, *options);
 }
 
 std::string bytes_text(double bytes) {
   char text[40];
-  std::snprintf(text, sizeof(text), bytes >= 1e6 ? "%.1f MB" : "%.1f kB",
-                bytes >= 1e6 ? bytes / 1e6 : bytes / 1e3);
+  if (bytes < 1e3)
+    std::snprintf(text, sizeof(text), "%.0f B", bytes);
+  else if (bytes < 1e6)
+    std::snprintf(text, sizeof(text), "%.1f kB", bytes / 1e3);
+  else if (bytes < 1e9)
+    std::snprintf(text, sizeof(text), "%.1f MB", bytes / 1e6);
+  else
+    std::snprintf(text, sizeof(text), "%.2f GB", bytes / 1e9);
   return text;
 }
 
-namespace {
-
-int element_bits(int dtype) {
-  static constexpr int kBits[] = {0,  32,  8,  8, 16, 16, 32, 64, 0, 8, 16, 64, 32, 64,
-                                  64, 128, 16, 8, 8,  8,  8,  4,  4, 4, 8,  2,  2};
-  return dtype > 0 && dtype < 27 ? kBits[dtype] : 0;
+std::string seconds_text(double seconds) {
+  char text[40];
+  if (seconds < 1e-3)
+    std::snprintf(text, sizeof(text), "%.1f us", seconds * 1e6);
+  else if (seconds < 1)
+    std::snprintf(text, sizeof(text), "%.2f ms", seconds * 1e3);
+  else
+    std::snprintf(text, sizeof(text), "%.2f s", seconds);
+  return text;
 }
 
-std::vector<int64_t> parse_shape(const std::string& text) {
-  std::vector<int64_t> dims;
-  size_t at = 0;
-  while (at < text.size()) {
-    size_t end = 0;
-    try {
-      dims.push_back(std::stoll(text.substr(at), &end));
-    } catch (const std::exception&) {
-      end = 0;
-    }
-    at += end;
-    if (end == 0 || dims.back() < 0 || (at < text.size() && text[at++] != 'x'))
-      throw Error(ErrorCode::kInvalidArgument,
-                  "shape \"" + text + "\": expected dimensions like 1x3x224x224");
-  }
-  return dims;
+size_t terminal_columns() {
+  winsize size{};
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+    return std::clamp<size_t>(size.ws_col, 60, 200);
+  const char* columns = std::getenv("COLUMNS");
+  const int n = columns == nullptr ? 0 : std::atoi(columns);
+  return n > 0 ? std::clamp<size_t>(static_cast<size_t>(n), 60, 200) : 80;
 }
 
-void fill_random(Value& value, std::mt19937_64& rng) {
-  const size_t bytes = value.bytes();
-  auto* data = static_cast<unsigned char*>(value.data());
-  std::normal_distribution<float> normal;
-  if (value.dtype() == 1) {
-    auto* f = reinterpret_cast<float*>(data);
-    for (size_t i = 0; i < bytes / 4; ++i) f[i] = normal(rng);
-  } else if (value.dtype() == 11) {
-    auto* f = reinterpret_cast<double*>(data);
-    for (size_t i = 0; i < bytes / 8; ++i) f[i] = static_cast<double>(normal(rng));
-  } else {
-    // Small numbers are indices, lengths and flags that most models take; as halves they are tiny.
-    const int size = std::max(1, element_bits(value.dtype()) / 8);
-    std::memset(data, 0, bytes);
-    for (size_t i = 0; i < bytes; i += static_cast<size_t>(size))
-      data[i] = static_cast<unsigned char>(rng() % 2);
-  }
+std::string fitted(const std::string& text, size_t columns) {
+  std::string out = text;
+  for (char& c : out)
+    if (static_cast<unsigned char>(c) < 32 || c == 127) c = '?';
+  if (out.size() <= columns) return out;
+  if (columns < 8) return out.substr(0, columns);
+  const size_t tail = (columns - 2) / 2, head = columns - 2 - tail;
+  return out.substr(0, head) + ".." + out.substr(out.size() - tail);
 }
 
-}  // namespace
-
-std::map<std::string, Value> make_inputs(const Engine& engine,
-                                         const std::vector<std::string>& files,
-                                         const std::vector<std::string>& shapes, uint64_t seed) {
-  std::map<std::string, std::string> by_file;
-  std::map<std::string, std::vector<int64_t>> by_shape;
-  for (const std::string& text : files) by_file.insert(split_assignment(text, "--input"));
-  for (const std::string& text : shapes) {
-    const auto [name, shape] = split_assignment(text, "--shape");
-    by_shape[name] = parse_shape(shape);
-  }
-  std::mt19937_64 rng(seed);
-  std::map<std::string, Value> out;
-  for (const TensorInfo& info : engine.inputs()) {
-    if (const auto it = by_file.find(info.name); it != by_file.end()) {
-      out[info.name] = read_npy(it->second);
-      by_file.erase(it);
-      continue;
-    }
-    if (!info.shape || element_bits(info.dtype) == 0)
-      throw Error(ErrorCode::kInvalidArgument,
-                  "input \"" + info.name + "\" (" + info.type + ") cannot be made up", "",
-                  "give it with --input " + info.name + "=FILE.npy");
-    std::vector<int64_t> dims;
-    if (const auto it = by_shape.find(info.name); it != by_shape.end()) {
-      dims = it->second;
-      by_shape.erase(it);
-    } else {
-      for (const std::string& d : *info.shape)
-        dims.push_back(!d.empty() && std::isdigit(static_cast<unsigned char>(d[0])) &&
-                               d.find_first_not_of("0123456789") == std::string::npos
-                           ? std::stoll(d)
-                           : 1);
-    }
-    Value value = Value::allocate(info.dtype, dims);
-    fill_random(value, rng);
-    out[info.name] = std::move(value);
-  }
-  for (const auto& [name, rest] : by_file)
-    throw Error(ErrorCode::kInvalidArgument, "the model has no input \"" + name + "\"");
-  for (const auto& [name, rest] : by_shape)
-    throw Error(ErrorCode::kInvalidArgument, "the model has no input \"" + name + "\"");
+std::string padded(const std::string& text, size_t columns) {
+  std::string out = fitted(text, columns);
+  out.resize(columns, ' ');
   return out;
 }
 

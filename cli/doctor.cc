@@ -7,6 +7,10 @@
 #include <thread>
 
 #include "common.h"
+#include "dtypes.h"
+#include "files.h"
+#include "inputs.h"
+#include "npy.h"
 
 namespace planish::cli {
 namespace {

@@ -4,11 +4,13 @@
 #include <nlohmann/json.hpp>
 
 #include "common.h"
+#include "dtypes.h"
+#include "files.h"
+#include "inputs.h"
+#include "npy.h"
 
 namespace planish::cli {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 struct InspectFlags {
   std::string path;
@@ -41,7 +43,7 @@ void print_program(const Json& program, size_t number) {
 }
 
 int run_inspect(const InspectFlags& flags) {
-  const Engine engine = open_engine(flags.path, flags.options);
+  const Engine engine = open_engine(flags.path, flags.options, flags.json);
   const std::string text = engine.describe();
   const Json d = Json::parse(text);
   if (flags.json) {

@@ -9,6 +9,10 @@
 #include <nlohmann/json.hpp>
 
 #include "common.h"
+#include "dtypes.h"
+#include "files.h"
+#include "inputs.h"
+#include "npy.h"
 
 namespace planish::cli {
 namespace {
@@ -17,9 +21,8 @@ namespace fs = std::filesystem;
 
 struct VerifyFlags {
   std::string model, against = "auto", python = "python3";
-  std::vector<std::string> inputs, shapes;
+  InputFlags inputs;
   double tolerance = 1e-4;
-  uint64_t seed = 0;
   bool json = false;
   OptionFlags options;
 };
@@ -76,7 +79,7 @@ std::map<std::string, Value> run_onnxruntime(const VerifyFlags& flags, const Eng
   int number = 0;
   for (const auto& [name, value] : inputs) {
     const std::string file = (folder.path() / ("in" + std::to_string(number++) + ".npy")).string();
-    write_npy(file, value);
+    write_file(file, to_npy(value));
     job["inputs"][name] = file;
   }
   number = 0;
@@ -94,7 +97,7 @@ std::map<std::string, Value> run_onnxruntime(const VerifyFlags& flags, const Eng
   std::map<std::string, Value> out;
   for (const TensorInfo& info : engine.outputs()) {
     const std::string file = job["outputs"][info.name];
-    if (fs::exists(file)) out[info.name] = read_npy(file);
+    if (fs::exists(file)) out[info.name] = parse_npy(read_file(file), file, info.dtype);
   }
   return out;
 }
@@ -163,7 +166,7 @@ int run_verify(VerifyFlags flags) {
     throw Error(ErrorCode::kInvalidArgument,
                 "--against: expected onnxruntime or reference, got \"" + flags.against + "\"");
   const Engine engine = build(flags.model, *flags.options.make());
-  const auto inputs = make_inputs(engine, flags.inputs, flags.shapes, flags.seed);
+  const auto inputs = flags.inputs.make(engine);
   if (flags.against == "auto")
     flags.against = has_onnxruntime(flags.python) ? "onnxruntime" : "reference";
   const auto ours = engine.create_context().run(inputs);
@@ -220,11 +223,7 @@ void add_verify(CLI::App& app, int& exit_code) {
   verb->add_option("--python", flags->python, "interpreter that has onnxruntime [python3]");
   verb->add_option("--within", flags->tolerance,
                    "largest difference, relative to the output's largest value [1e-4]");
-  verb->add_option("--input", flags->inputs, "NAME=FILE.npy; inputs without a file are random")
-      ->type_name("NAME=FILE");
-  verb->add_option("--shape", flags->shapes, "NAME=1x3x224x224 for a random input")
-      ->type_name("NAME=SHAPE");
-  verb->add_option("--seed", flags->seed, "of random inputs");
+  flags->inputs.add(*verb);
   verb->add_flag("--json", flags->json, "print the result as JSON");
   flags->options.add(*verb, "any", true);
   verb->footer(
