@@ -179,7 +179,7 @@ def test_a_window_that_does_not_fit_is_an_error(op: str) -> None:
     net.mark_output(net.add("GlobalAveragePool", [pooled]), "y")
     engine = net.build()
     assert engine.run({"x": np.ones((1, 16, 2, 3), np.float32)})["y"].shape == (1, 16, 1, 1)
-    with pytest.raises(planish.Error, match="a window of 2 does not fit.*input of 1") as caught:
+    with pytest.raises(planish.Error, match=r"a window of 2 does not fit.*input of 1") as caught:
         engine.run({"x": np.ones((1, 16, 1, 3), np.float32)})
     assert caught.value.code == "invalid_shape"
 
