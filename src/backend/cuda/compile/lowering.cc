@@ -25,15 +25,15 @@ std::string key_of(const std::string& source) {
 
 }  // namespace
 
-Launch& Launch::in(int input) {
+Launch& Launch::in(int input, int offset) {
   if (input < 0)
     i64(0);
   else
-    fields_.push_back({Field::Kind::kInput, 8, input});
+    fields_.push_back({Field::Kind::kInput, 8, input, offset});
   return *this;
 }
-Launch& Launch::out(int output) {
-  fields_.push_back({Field::Kind::kOutput, 8, output});
+Launch& Launch::out(int output, int offset) {
+  fields_.push_back({Field::Kind::kOutput, 8, output, offset});
   return *this;
 }
 Launch& Launch::scratch(int dim) {
@@ -191,12 +191,6 @@ bool is_tensor(const ir::Value* v, std::initializer_list<DType> types) {
 bool is_real(const ir::Value* v) { return is_tensor(v, {DType::kF32, DType::kF16, DType::kBF16}); }
 
 const Shape& shape_of(const ir::Value* v) { return *v->type().shape; }
-
-Dim product(const Shape& shape, size_t first, size_t end) {
-  Dim out = 1;
-  for (size_t i = first; i < end; ++i) out = out * shape[i];
-  return out;
-}
 
 std::string element_text(const ir::Value* v) {
   return concat("planish::", element_name(v->type().dtype));

@@ -7,6 +7,7 @@
 //   by
 //             blanks:
 //               in:K  out:K   address of the step's input or output K; 0 if it is absent
+//               in:K+E out:K+E  the same plus expression E in bytes
 //               scratch:E     address of the step's scratch memory, plus expression E in bytes
 //               i32:V  i64:V  a number           i32@E  i64@E   the value of expression E
 //               f32:HEX       the bits of a float, 8 digits
@@ -28,8 +29,9 @@ namespace planish::cuda {
 struct Field {
   enum class Kind : uint8_t { kInput, kOutput, kScratch, kNumber, kExpression };
   Kind kind = Kind::kNumber;
-  int bytes = 8;      // 4 or 8
-  int64_t value = 0;  // the operand, the expression, or the number (a float's bits)
+  int bytes = 8;        // 4 or 8
+  int64_t value = 0;    // the operand, the expression, or the number (a float's bits)
+  int64_t offset = -1;  // kInput, kOutput: an expression; negative: none
 };
 
 // Throws kInvalidPlan.
