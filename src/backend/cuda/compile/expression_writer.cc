@@ -216,11 +216,11 @@ void ExpressionWriter::add_row(const ir::Node& node) {
 
 namespace {
 
-void write_body(const ir::Node& node, ExpressionWriter& writer) {
-  if (const ir::Graph* body = node.subgraph("body"))
-    for (const auto& inner : body->nodes()) writer.add(*inner);
-  else
-    writer.add(node);
+void write_body(const ir::Node& node, const ir::Node* done, ExpressionWriter& writer) {
+  const ir::Graph* body = node.subgraph("body");
+  if (body == nullptr) return writer.add(node);
+  for (const auto& inner : body->nodes())
+    if (inner.get() != done) writer.add(*inner);
 }
 
 // Values that the nodes take from outside, each once; single constants become literals.
@@ -242,11 +242,18 @@ std::vector<const ir::Value*> outer_inputs(const ir::Node& node) {
   return out;
 }
 
+bool is_used_beside(const ir::Value* v, const ir::Node& root) {
+  return std::any_of(v->uses().begin(), v->uses().end(),
+                     [&](const ir::Use& u) { return u.node != &root; });
+}
+
 }  // namespace
 
-PointwiseFunctor write_pointwise(const ir::Node& node) {
+PointwiseFunctor write_pointwise(const ir::Node& node, const ir::Node* done) {
   PointwiseFunctor out;
-  out.inputs = outer_inputs(node);
+  for (const ir::Value* v : outer_inputs(node))
+    if (done == nullptr || is_used_beside(v, *done)) out.inputs.push_back(v);
+  if (done != nullptr) out.inputs.push_back(done->output());
   ExpressionWriter writer;
   std::string parameters, loads;
   for (size_t i = 0; i < out.inputs.size(); ++i) {
@@ -256,7 +263,7 @@ PointwiseFunctor write_pointwise(const ir::Node& node) {
     loads += concat("    const ", computed_type(type), " ", name, " = computed(x", i, ");\n");
     writer.name_value(out.inputs[i], name);
   }
-  write_body(node, writer);
+  write_body(node, done, writer);
   const ir::Graph* body = node.subgraph("body");
   const ir::Value* result = body != nullptr ? body->outputs()[0] : node.output();
   const std::string_view stored = element_name(result->type().dtype);
@@ -285,9 +292,7 @@ TailFunctor write_tail(const ir::Node& node, const ir::Node& root, const ir::Val
   if (body != nullptr) {
     writer.name_value(root.output(), "x");
     for (const ir::Value* v : outer_inputs(node)) {
-      const bool is_used = std::any_of(v->uses().begin(), v->uses().end(),
-                                       [&](const ir::Use& u) { return u.node != &root; });
-      if (!is_used) continue;
+      if (!is_used_beside(v, root)) continue;
       const bool is_truth = v->type().dtype == DType::kBool;
       writer.name_value(v, is_truth ? concat("(", operand(v), " != 0.0f)") : operand(v));
     }

@@ -50,7 +50,8 @@ struct PointwiseFunctor {
   std::string text;                      // struct Expression { ... };
   std::vector<const ir::Value*> inputs;  // of the body, or of the node
 };
-PointwiseFunctor write_pointwise(const ir::Node& node);
+// `done`: a node of the body that is computed before; its result is one of the inputs.
+PointwiseFunctor write_pointwise(const ir::Node& node, const ir::Node* done = nullptr);
 
 // The statements of Tail::apply(float x, const float* in) for what hangs on `root` in `node` (the
 // root itself, if the node has no body). `bias` is added first; null: none.

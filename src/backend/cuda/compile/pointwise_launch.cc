@@ -117,7 +117,12 @@ bool add_pointwise(StepBuilder& step, const PointwiseWork& work) {
   if (plan.axes.dims.size() > kMaxRank) return false;
   Launch launch(source_of(plan, work));
   launch.out(work.output.address, offset_of(step, work.output));
-  for (const PointwiseOperand& in : work.inputs) launch.in(in.address, offset_of(step, in));
+  for (const PointwiseOperand& in : work.inputs) {
+    if (in.is_scratch)
+      launch.scratch(in.address);
+    else
+      launch.in(in.address, offset_of(step, in));
+  }
   const Dim size = product(work.shape);
   launch.i64_dim(step.dim(size));
   const bool is_scalar = plan.axes.dims.empty();
@@ -136,7 +141,7 @@ bool add_pointwise(StepBuilder& step, const PointwiseWork& work) {
 std::string identity_functor(DType type) {
   return concat("namespace planish::pointwise {\nstruct Expression {\n  static PLANISH_DEVICE ",
                 element_name(type), " apply(", element_name(type),
-                " x) { return x; }\n};\n}  // namespace planish\n");
+                " x) { return x; }\n};\n}  // namespace planish::pointwise\n");
 }
 
 }  // namespace planish::cuda

@@ -49,10 +49,9 @@ std::optional<Tail> build_tail(const ir::Node& node, const ir::Value* bias,
     return tail;
   }
   if (functor.operands.size() > kMaxTailOperands) return std::nullopt;
-  tail.name = "planish::Tail";
+  tail.name = "planish::pointwise::Tail";
   tail.text = concat(
-      "namespace planish {\nconstexpr double kInf = __builtin_huge_val();\n"
-      "constexpr double kNan = __builtin_nan(\"\");\nstruct Tail {\n"
+      "namespace planish::pointwise {\nstruct Tail {\n"
       "  static constexpr int kOperands = ",
       functor.operands.size(), ";\n");
   for (size_t i = 0; i < functor.operands.size(); ++i) {
@@ -72,7 +71,7 @@ std::optional<Tail> build_tail(const ir::Node& node, const ir::Value* bias,
                ";\n  static constexpr bool kDense", i, " = ", is_dense ? "true" : "false", ";\n");
   }
   tail.text += concat("  static PLANISH_DEVICE float apply(float x, const float* in) {\n",
-                      functor.text, "  }\n};\n}  // namespace planish\n");
+                      functor.text, "  }\n};\n}  // namespace planish::pointwise\n");
   return tail;
 }
 
