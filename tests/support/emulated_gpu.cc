@@ -108,7 +108,10 @@ class EmulatedGpu::Device final : public DriverDevice {
     });
   }
   void fill(std::byte* to, int value, uint64_t bytes, StreamHandle stream) override {
-    enqueue(stream, [=] { std::memset(to, value, bytes); });
+    enqueue(stream, [=, this] {
+      std::memset(to, value, bytes);
+      if (value == 0) memory_.mark_written(to, bytes);  // poison stays unwritten
+    });
   }
   bool is_device_memory(const void* memory) override {
     const auto* at = static_cast<const std::byte*>(memory);

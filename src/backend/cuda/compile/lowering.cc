@@ -40,6 +40,10 @@ Launch& Launch::scratch(int dim) {
   fields_.push_back({Field::Kind::kScratch, 8, dim});
   return *this;
 }
+Launch& Launch::zeros() {
+  fields_.push_back({Field::Kind::kZeros, 8, 0});
+  return *this;
+}
 Launch& Launch::i32(int64_t value) {
   fields_.push_back({Field::Kind::kNumber, 4, value});
   return *this;

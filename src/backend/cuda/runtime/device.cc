@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "backend/cuda/runtime/code_archive.h"
+#include "backend/cuda/runtime/launch_layout.h"
 #include "backend/cuda/runtime/target.h"
 #include "base/checked.h"
 #include "base/options.h"
@@ -169,6 +170,9 @@ struct CudaSession::Stream {
 CudaSession::CudaSession(std::shared_ptr<DriverDevice> device)
     : device_(std::move(device)), own_(std::make_shared<Stream>(device_)), active_(own_->handle) {
   done_ = device_->create_event();
+  zeros_ = allocate(kZeroBytes);
+  fill(zeros_.get(), 0, kZeroBytes);
+  device_->synchronize(active_);
 }
 
 CudaSession::~CudaSession() { device_->destroy_event(done_); }

@@ -66,6 +66,8 @@ class CudaSession final : public DeviceSession {
   // The same, to memory that host code may read after wait_for_copies().
   void copy_to_host(void* to, const void* from, uint64_t bytes);
   void launch(const KernelLaunch& launch);
+  // kZeroBytes that kernels find and leave zero.
+  std::byte* zeros() const { return zeros_.get(); }
 
  private:
   // What is allocated may outlive the session: it waits for the stream that may still use it.
@@ -74,6 +76,7 @@ class CudaSession final : public DeviceSession {
   std::shared_ptr<DriverDevice> device_;
   std::shared_ptr<Stream> own_;
   EventHandle done_ = 0;
+  std::shared_ptr<std::byte> zeros_;
   StreamHandle active_ = 0;
   StreamHandle recorded_from_ = 0;
   StreamHandle last_ = 0;
