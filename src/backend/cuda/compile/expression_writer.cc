@@ -200,8 +200,7 @@ void ExpressionWriter::add_row(const ir::Node& node) {
   if (row.inputs == PointwiseInputs::kVariadic) {
     text_ += concat("      T a = ", operands[0], ";\n");
     for (size_t i = 1; i < operands.size(); ++i)
-      text_ +=
-          concat("      { const T b = ", operands[i], "; a = ", row.expression, "; }\n");
+      text_ += concat("      { const T b = ", operands[i], "; a = ", row.expression, "; }\n");
     text_ += concat("      ", name, " = a;\n    }\n");
     return;
   }

@@ -86,14 +86,14 @@ std::string add_mma(StepBuilder& step, const GemmWork& work, const RootOutput& o
 std::string add_simt(StepBuilder& step, const GemmWork& work, const RootOutput& output) {
   const int tile = typical(work.m) >= 256 && typical(work.n) >= 256 ? 64 : 32;
   const std::string element = concat("planish::", element_name(work.type));
-  Launch launch(concat(
-      "#define PLANISH_DEPENDENT_LAUNCH 1\n#include \"gemm_simt.cuh\"\n", output.text(),
-      "struct Config {\n  using InputA = ", element, ";\n  using InputB = ", element,
-      ";\n  using Output = ", output.element(), ";\n  using Sum = float;\n  using Tail = ",
-      output.tail_name(), ";\n  static constexpr int kTileM = ", tile, ", kTileN = ", tile,
-      ";\n};\nextern \"C\" PLANISH_KERNEL(256, 1) void "
-      "entry(PLANISH_PARAMS(planish::GemmSimtParams) p) {\n"
-      "  planish::gemm_simt_kernel<Config>(p);\n}\n"));
+  Launch launch(concat("#define PLANISH_DEPENDENT_LAUNCH 1\n#include \"gemm_simt.cuh\"\n",
+                       output.text(), "struct Config {\n  using InputA = ", element,
+                       ";\n  using InputB = ", element, ";\n  using Output = ", output.element(),
+                       ";\n  using Sum = float;\n  using Tail = ", output.tail_name(),
+                       ";\n  static constexpr int kTileM = ", tile, ", kTileN = ", tile,
+                       ";\n};\nextern \"C\" PLANISH_KERNEL(256, 1) void "
+                       "entry(PLANISH_PARAMS(planish::GemmSimtParams) p) {\n"
+                       "  planish::gemm_simt_kernel<Config>(p);\n}\n"));
   launch.in(work.a).in(work.b);
   output.add_address(launch);
   launch.i64_dim(step.dim(work.stride_a)).i64(1);

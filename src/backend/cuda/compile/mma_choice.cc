@@ -17,9 +17,9 @@ constexpr Shape2 kTiles[] = {{128, 128, 2, 2}, {128, 64, 2, 2}, {64, 128, 2, 2},
 constexpr int kSplits[] = {1, 2, 3, 4, 6, 8, 12, 16};
 
 // Of a Hopper-class multiprocessor, in nanoseconds; only their ratios matter.
-constexpr double kFlopsPerNs = 4500;   // f16 by mma.sync
+constexpr double kFlopsPerNs = 4500;  // f16 by mma.sync
 constexpr double kL2BytesPerNs = 40;
-constexpr double kStepLatency = 90;    // of a ring that is filled ahead
+constexpr double kStepLatency = 90;  // of a ring that is filled ahead
 constexpr double kLaunchLatency = 900;
 constexpr double kSplitLatency = 1500;
 constexpr double kMemoryBytesPerNs = 3000;  // of the device
@@ -35,19 +35,18 @@ double cost(const MmaProblem& p, const MmaChoice& c, int multiprocessors) {
   double rate = kFlopsPerNs;
   if (p.type == DType::kF32) rate /= p.is_exact ? 6 : 2;
   const double math = 2.0 * c.tile_m * c.tile_n * c.tile_k / rate;
-  const double bytes = static_cast<double>(c.tile_m + c.tile_n) * c.tile_k * bytes_of(p.type) /
-                       kL2BytesPerNs;
-  const int64_t resident =
-      std::clamp<int64_t>((200 << 10) / std::max<int64_t>(1, c.shared_bytes(bytes_of(p.type))), 1,
-                          4);
+  const double bytes =
+      static_cast<double>(c.tile_m + c.tile_n) * c.tile_k * bytes_of(p.type) / kL2BytesPerNs;
+  const int64_t resident = std::clamp<int64_t>(
+      (200 << 10) / std::max<int64_t>(1, c.shared_bytes(bytes_of(p.type))), 1, 4);
   const int64_t at_once = std::clamp<int64_t>(ceil_div(blocks, multiprocessors), 1, resident);
   const auto waves = static_cast<double>(ceil_div(blocks, multiprocessors * at_once));
-  const double step = std::max({kStepLatency, math * static_cast<double>(at_once),
-                                bytes * static_cast<double>(at_once)});
+  const double step = std::max(
+      {kStepLatency, math * static_cast<double>(at_once), bytes * static_cast<double>(at_once)});
   double total = waves * (steps * step + kLaunchLatency);
   if (c.splits > 1)
-    total += kSplitLatency + 8.0 * static_cast<double>(p.m * p.n * p.batches * c.splits) /
-                                 kMemoryBytesPerNs;
+    total += kSplitLatency +
+             8.0 * static_cast<double>(p.m * p.n * p.batches * c.splits) / kMemoryBytesPerNs;
   return total;
 }
 
@@ -62,8 +61,9 @@ int64_t MmaChoice::shared_bytes(int element_bytes) const {
 
 std::string MmaChoice::text(const MmaProblem& problem) const {
   return concat("  static constexpr int kTileM = ", tile_m, ", kTileN = ", tile_n,
-                ", kTileK = ", tile_k, ", kStages = ", stages, ";\n  static constexpr int kWarpsM = ",
-                warps_m, ", kWarpsN = ", warps_n, ", kWarpsK = ", warps_k,
+                ", kTileK = ", tile_k, ", kStages = ", stages,
+                ";\n  static constexpr int kWarpsM = ", warps_m, ", kWarpsN = ", warps_n,
+                ", kWarpsK = ", warps_k,
                 ";\n  static constexpr bool kSplit = ", splits > 1 ? "true" : "false",
                 ", kExact = ", problem.is_exact ? "true" : "false", ";\n");
 }
@@ -82,8 +82,8 @@ MmaChoice choose_mma(const MmaProblem& p, const Lowering& lowering) {
     if (p.is_exact && shape.m * shape.n > 64 * 64) continue;
     for (int splits : kSplits) {
       if (splits > 1 && !p.may_split) continue;
-      MmaChoice c{.tile_m = shape.m, .tile_n = shape.n, .warps_m = shape.warps_m,
-                  .warps_n = shape.warps_n};
+      MmaChoice c{
+          .tile_m = shape.m, .tile_n = shape.n, .warps_m = shape.warps_m, .warps_n = shape.warps_n};
       c.tile_k = is_half ? (p.k >= 256 ? 64 : 32) : 32;
       c.stages = c.tile_k * bytes_of(p.type) >= 128 ? 3 : 4;
       c.k_split = ceil_div(ceil_div(std::max<int64_t>(p.k, 1), splits), c.tile_k) * c.tile_k;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tile sizes of a product on the matrix units (kernels/mma_tile.cuh), chosen by a cost model: what a
-// block's steps cost in matrix instructions, in bytes from L2 and in latency, times the waves of
+// Tile sizes of a product on the matrix units (kernels/mma_tile.cuh), chosen by a cost model: what
+// a block's steps cost in matrix instructions, in bytes from L2 and in latency, times the waves of
 // blocks.
 #pragma once
 

@@ -91,7 +91,8 @@ std::string source_of(const Plan& plan, const PointwiseWork& work) {
       "struct Config {\n  static constexpr int kRank = ", plan.axes.dims.size(),
       ", kInputs = ", work.inputs.size(), ", kVector = ", plan.vector, ", kUnroll = ", plan.unroll,
       ";\n  using Output = planish::", element_name(work.output.type),
-      ";\n  using Expression = planish::pointwise::Expression;\n  static constexpr int kInnerOutput = ",
+      ";\n  using Expression = planish::pointwise::Expression;\n  static constexpr int "
+      "kInnerOutput = ",
       inner_text(plan, 0), ";\n  static constexpr bool kWide = ", plan.is_wide ? "true" : "false",
       ";\n");
   for (size_t i = 0; i < work.inputs.size(); ++i)

@@ -26,7 +26,8 @@ RootOutput::RootOutput(const ir::Node& node, const ir::Value* bias, const TailSh
   if (!is_possible_) return;
   for (Tail::Operand& o : own->operands) o.value = outer_value(node, o.value);
   tail_ = std::move(*own);
-  const Dim bytes = product(shape_of(root_.output())) * (dtype_bits(root_.output()->type().dtype) / 8);
+  const Dim bytes =
+      product(shape_of(root_.output())) * (dtype_bits(root_.output()->type().dtype) / 8);
   scratch_ = step.scratch(bytes);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where a root kernel (product, convolution, normalisation, pool) writes, and who computes the
-// pointwise nodes behind it: the kernel itself, as its tail; or, where the tail's operands lie in no
-// way that kernels can read, a pointwise kernel behind it, through scratch memory.
+// pointwise nodes behind it: the kernel itself, as its tail; or, where the tail's operands lie in
+// no way that kernels can read, a pointwise kernel behind it, through scratch memory.
 #pragma once
 
 #include <optional>

@@ -67,12 +67,75 @@ graph "moves" {
   const %steps = int64[2] {1, -2}
   %t = Transpose(%x) {perm=[2, 0, 1]}
   %s = Slice(%x, %starts, %ends, %axes, %steps)
-  %c = Concat(%x, %x, %s) {axis=1}
+  %c = Concat(%x, %x) {axis=1}
   output %t as "t"
   output %s as "s"
+  output %c as "c"
 })",
                     .runs = {{noise(DType::kF32, {2, 4, 6})}, {noise(DType::kF32, {5, 4, 6})}}}),
       "");
+}
+
+TEST(CudaEngine, ProductsWithTails) {
+  for (const char* precision : {"fp32", "tf32", "fp16"})
+    EXPECT_EQ(
+        check_on_gpu({.text = R"(
+graph "products" {
+  input %x : float32[2, n, 24]
+  input %y : float32[2, 24, 17]
+  input %mask : float32[2, 1, 17]
+  const %w = float32[24, 40] splat 0.25
+  const %b = float32[40] splat 0.5
+  %a = MatMul(%x, %w)
+  %c = Add(%a, %b)
+  %d = Relu(%c)
+  %e = MatMul(%x, %y)
+  %f = Add(%e, %mask)
+  output %d as "d"
+  output %f as "f"
+})",
+                      .runs = {{noise(DType::kF32, {2, 9, 24}), noise(DType::kF32, {2, 24, 17}),
+                                noise(DType::kF32, {2, 1, 17})}},
+                      .options =
+                          [&] {
+                            Options o;
+                            o.precision = precision;
+                            return o;
+                          }(),
+                      .tolerance = std::string(precision) == "fp32" ? 1e-5 : 5e-3}),
+        "")
+        << precision;
+}
+
+TEST(CudaEngine, ConvolutionsWithTails) {
+  for (const char* precision : {"fp32", "fp16"})
+    EXPECT_EQ(check_on_gpu({.text = R"(
+graph "convolutions" {
+  input %x : float32[n, 3, 10, 9]
+  const %w1 = float32[8, 3, 3, 3] splat 0.125
+  const %b1 = float32[8] splat 0.5
+  const %w2 = float32[8, 1, 3, 3] splat 0.25
+  const %w3 = float32[16, 8, 1, 1] splat 0.125
+  %a = Conv(%x, %w1, %b1) {pads=[1, 1, 1, 1], strides=[2, 2]}
+  %b = Relu(%a)
+  %c = Conv(%b, %w2) {group=8, pads=[1, 1, 1, 1]}
+  %d = Add(%c, %b)
+  %e = Conv(%d, %w3)
+  %f = Sigmoid(%e)
+  output %f as "f"
+  output %d as "d"
+})",
+                            .runs = {{noise(DType::kF32, {1, 3, 10, 9})},
+                                     {noise(DType::kF32, {3, 3, 10, 9})}},
+                            .options =
+                                [&] {
+                                  Options o;
+                                  o.precision = precision;
+                                  return o;
+                                }(),
+                            .tolerance = std::string(precision) == "fp32" ? 1e-5 : 5e-3}),
+              "")
+        << precision;
 }
 
 TEST(CudaEngine, WhatNoKernelComputesRunsOnTheHost) {

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/cuda/compile/gemm_launch.h"
-
 #include <cstring>
 
-
 #include "backend/cuda/compile/axes.h"
+#include "backend/cuda/compile/gemm_launch.h"
 #include "backend/cuda/compile/root_output.h"
 
 namespace planish::cuda {
