@@ -82,13 +82,14 @@ class EmulatedGpu::Device final : public DriverDevice {
   void make_current() override {}
   const DeviceProperties& properties() const override { return properties_; }
 
-  std::byte* allocate(uint64_t bytes) override {
+  std::byte* allocate(uint64_t bytes, bool for_weights) override {
     const std::lock_guard<std::recursive_mutex> lock(mutex_);
     if (bytes > room_)
       throw Error(ErrorCode::kOutOfMemory, concat("the emulated GPU has no ", bytes, " bytes"));
     auto* block = static_cast<std::byte*>(std::aligned_alloc(256, (bytes + 255) / 256 * 256 + 256));
     std::memset(block, 0xCD, bytes);
-    memory_.add(block, bytes, emulator::Contents::kUnwritten);
+    memory_.add(block, bytes,
+                for_weights ? emulator::Contents::kConstant : emulator::Contents::kUnwritten);
     blocks_[block] = bytes;
     ++counts.allocations;
     return block;
@@ -145,7 +146,7 @@ class EmulatedGpu::Device final : public DriverDevice {
           .shared_bytes = launch.shared_bytes,
           .params = params,
           .seed = 0,
-          .dependent = false};
+          .dependent = launch.waits_for_predecessor};
       const emulator::Outcome outcome =
           emulator::launch(*modules_.at(launch.function - 1), "entry", memory_, options);
       if (outcome.fault != emulator::Fault::kNone)

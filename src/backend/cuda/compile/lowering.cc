@@ -44,6 +44,10 @@ Launch& Launch::zeros() {
   fields_.push_back({Field::Kind::kZeros, 8, 0});
   return *this;
 }
+Launch& Launch::fault() {
+  fields_.push_back({Field::Kind::kFault, 8, 0});
+  return *this;
+}
 Launch& Launch::i32(int64_t value) {
   fields_.push_back({Field::Kind::kNumber, 4, value});
   return *this;

@@ -49,6 +49,7 @@ class Launch {
   Launch& out(int output, int offset = -1);
   Launch& scratch(int dim);  // at this many bytes
   Launch& zeros();           // 32 KiB that are zero, and are left zero
+  Launch& fault();           // where the kernel stores 1 if an index is out of range
   Launch& i32(int64_t value);
   Launch& i64(int64_t value);
   Launch& f32(float value);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "backend/cuda/runtime/driver.h"
+#include "backend/cuda/runtime/launch_layout.h"
 #include "plan/plan.h"
 #include "runtime/device.h"
 #include "runtime/engine_options.h"
@@ -59,6 +60,8 @@ class CudaSession final : public DeviceSession {
   void replay(DeviceRecording& recording) override;
   std::shared_ptr<std::byte> allocate(uint64_t bytes) override;
   void fill(std::byte* memory, int value, uint64_t bytes) override;
+  bool is_device_memory(const void* memory) const override;
+  void read(void* to, const void* from, uint64_t bytes) override;
   void wait_for_copies() override;
   void wait() override;
 
@@ -68,6 +71,11 @@ class CudaSession final : public DeviceSession {
   void launch(const KernelLaunch& launch);
   // kZeroBytes that kernels find and leave zero.
   std::byte* zeros() const { return zeros_.get(); }
+  // An i32 that kernels set to 1 when they meet an index out of range; wait() reports it.
+  std::byte* fault() {
+    has_fault_ = true;
+    return zeros_.get() + kZeroBytes;
+  }
 
  private:
   // What is allocated may outlive the session: it waits for the stream that may still use it.
@@ -83,6 +91,8 @@ class CudaSession final : public DeviceSession {
   bool has_last_ = false;
   bool is_capturing_ = false;  // the caller records the active stream
   bool has_copies_ = false;
+  bool has_fault_ = false;  // a kernel may set it
+  void check_fault();
 };
 
 // For step kernels: those of this backend's engine and of its contexts. Throws kInvalidPlan if the

@@ -10,7 +10,8 @@
 //               in:K+E out:K+E  the same plus expression E in bytes
 //               scratch:E     address of the step's scratch memory, plus expression E in bytes
 //               zeros:0       address of 32 KiB of the context that are zero before and after
-//               i32:V  i64:V  a number           i32@E  i64@E   the value of expression E
+//               fault:0       address of an i32 in which the kernel stores 1 if an index is out of
+//               range i32:V  i64:V  a number           i32@E  i64@E   the value of expression E
 //               f32:HEX       the bits of a float, 8 digits
 //   geometry  integers, five a launch: the expressions of grid x, y and z, threads, bytes of shared
 //             memory (the last two are numbers)
@@ -28,7 +29,7 @@
 namespace planish::cuda {
 
 struct Field {
-  enum class Kind : uint8_t { kInput, kOutput, kScratch, kZeros, kNumber, kExpression };
+  enum class Kind : uint8_t { kInput, kOutput, kScratch, kZeros, kFault, kNumber, kExpression };
   Kind kind = Kind::kNumber;
   int bytes = 8;        // 4 or 8
   int64_t value = 0;    // the operand, the expression, or the number (a float's bits)

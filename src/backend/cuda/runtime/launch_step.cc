@@ -179,7 +179,7 @@ class LaunchStep final : public StepKernel {
       shapes.require(offset >= 0 && static_cast<uint64_t>(offset) <= scratch_bytes,
                      "an address beyond the scratch memory");
       out.addresses.emplace_back(at, Field{field.kind, 8, 0, offset});
-    } else if (field.kind == Field::Kind::kZeros) {
+    } else if (field.kind == Field::Kind::kZeros || field.kind == Field::Kind::kFault) {
       out.addresses.emplace_back(at, field);
     } else if (field.kind == Field::Kind::kInput || field.kind == Field::Kind::kOutput) {
       const auto operand = static_cast<int>(field.value);
@@ -201,8 +201,9 @@ class LaunchStep final : public StepKernel {
   static uint64_t address_of(StepContext& c, const Field& field) {
     const auto at = static_cast<int>(field.value);
     const std::byte* data = nullptr;
-    if (field.kind == Field::Kind::kZeros)
-      return reinterpret_cast<uint64_t>(static_cast<CudaSession&>(*c.session()).zeros());
+    auto& session = static_cast<CudaSession&>(*c.session());
+    if (field.kind == Field::Kind::kZeros) return reinterpret_cast<uint64_t>(session.zeros());
+    if (field.kind == Field::Kind::kFault) return reinterpret_cast<uint64_t>(session.fault());
     if (field.kind == Field::Kind::kInput && c.has_input(at)) data = c.input(at).data();
     if (field.kind == Field::Kind::kOutput && c.wants_output(at)) data = c.output(at).data();
     if (field.kind == Field::Kind::kScratch) data = c.scratch().data();
