@@ -218,8 +218,11 @@ namespace {
 void write_body(const ir::Node& node, const ir::Node* done, ExpressionWriter& writer) {
   const ir::Graph* body = node.subgraph("body");
   if (body == nullptr) return writer.add(node);
-  for (const auto& inner : body->nodes())
-    if (inner.get() != done) writer.add(*inner);
+  bool is_behind = done == nullptr;
+  for (const auto& inner : body->nodes()) {
+    if (is_behind) writer.add(*inner);
+    is_behind = is_behind || inner.get() == done;
+  }
 }
 
 // Values that the nodes take from outside, each once; single constants become literals.
@@ -241,9 +244,15 @@ std::vector<const ir::Value*> outer_inputs(const ir::Node& node) {
   return out;
 }
 
+// Whether a node behind the root uses the value: what feeds the root comes before it.
 bool is_used_beside(const ir::Value* v, const ir::Node& root) {
-  return std::any_of(v->uses().begin(), v->uses().end(),
-                     [&](const ir::Use& u) { return u.node != &root; });
+  bool is_behind = false;
+  for (const auto& inner : root.graph()->nodes()) {
+    const auto& inputs = inner->inputs();
+    if (is_behind && std::find(inputs.begin(), inputs.end(), v) != inputs.end()) return true;
+    is_behind = is_behind || inner.get() == &root;
+  }
+  return false;
 }
 
 }  // namespace
@@ -295,8 +304,7 @@ TailFunctor write_tail(const ir::Node& node, const ir::Node& root, const ir::Val
       const bool is_truth = v->type().dtype == DType::kBool;
       writer.name_value(v, is_truth ? concat("(", operand(v), " != 0.0f)") : operand(v));
     }
-    for (const auto& inner : body->nodes())
-      if (inner.get() != &root) writer.add(*inner);
+    write_body(node, &root, writer);
     result = writer.value(body->outputs()[0]);
   }
   out.is_empty = out.operands.empty() && result == "x";

@@ -158,9 +158,10 @@ RegisterLowering::RegisterLowering(std::string op, LowerNode lower, int order) {
 const ir::Node* fused_root(const ir::Node& node) {
   const ir::Graph* body = node.subgraph("body");
   if (node.op() != "planish.Fused" || body == nullptr) return nullptr;
+  const ir::Node* root = nullptr;
   for (const auto& inner : body->nodes())
-    if (!is_pointwise(*inner)) return inner.get();
-  return nullptr;
+    if (!is_pointwise(*inner)) root = inner.get();
+  return root;
 }
 
 const ir::Node& root_of(const ir::Node& node) {

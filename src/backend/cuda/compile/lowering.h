@@ -109,7 +109,8 @@ class RegisterLowering {
 
 std::optional<ref::StepChoice> lower_node(const ir::Node& node, Lowering& lowering);
 
-// The node of a planish.Fused node's body that is not pointwise; null if there is none.
+// The node of a planish.Fused node's body that its tail hangs on: the last that is not pointwise;
+// null if there is none.
 const ir::Node* fused_root(const ir::Node& node);
 // The root of a Fused node, or the node itself.
 const ir::Node& root_of(const ir::Node& node);

@@ -15,7 +15,10 @@ namespace {
 
 // The convolution as three spatial axes, absent ones of size 1.
 struct Layer {
-  const ir::Value* x = nullptr;     // of the outer graph
+  const ir::Value* x = nullptr;  // of the outer graph
+  // What the convolution reads: x, or, of an image that lies channels first, what a cast and a
+  // transpose make of it.
+  const ir::Value* read = nullptr;
   const Tensor* w = nullptr;        // [filters, channels of a group, spatial...]
   const ir::Value* bias = nullptr;  // of the root
   Shape in, out;
@@ -25,6 +28,8 @@ struct Layer {
   int64_t filters() const { return w->dim(0); }
   int64_t channels() const { return w->dim(1); }
   int64_t taps() const { return kernel[0] * kernel[1] * kernel[2]; }
+  bool is_transposed = false;
+  bool is_packed() const { return is_transposed; }
 };
 
 constexpr int64_t kMostGeometry = 1 << 20;
@@ -55,13 +60,20 @@ std::optional<std::vector<int64_t>> pads_before(const Attributes& a, const Layer
 std::optional<Layer> layer_of(const ir::Node& node) {
   const ir::Node& root = root_of(node);
   Layer layer;
-  layer.x = outer_value(node, root.input(0));
+  layer.read = root.input(0);
+  const ir::Value* x = layer.read;
+  while (node.subgraph("body") != nullptr && x->producer() != nullptr) {
+    layer.is_transposed = layer.is_transposed || x->producer()->op() == "Transpose";
+    x = x->producer()->input(0);
+  }
+  layer.x = outer_value(node, x);
   const ir::Value* w = outer_value(node, root.input(1));
-  if (!is_real(layer.x) || !w->is_constant() || w->constant().dtype() != layer.x->type().dtype)
+  if (!is_real(layer.read) || !w->is_constant() ||
+      w->constant().dtype() != layer.read->type().dtype)
     return std::nullopt;
   layer.w = &w->constant();
   layer.bias = root.input(2);
-  layer.in = shape_of(layer.x);
+  layer.in = shape_of(layer.read);
   layer.out = shape_of(root.output());
   const size_t spatial = layer.in.size() - 2;
   if (layer.w->count() == 0 || spatial < 1 || spatial > 3 || layer.w->dims().size() != spatial + 2)
@@ -114,10 +126,10 @@ TailShape tail_shape(const Layer& layer) {
 
 std::optional<ref::StepChoice> lower_pixelwise(const ir::Node& node, Lowering& lowering) {
   const auto layer = layer_of(node);
-  if (!layer || layer->groups != 1 || layer->taps() != 1) return std::nullopt;
+  if (!layer || layer->is_packed() || layer->groups != 1 || layer->taps() != 1) return std::nullopt;
   for (int i = 0; i < 3; ++i)
     if (layer->stride[i] != 1 || layer->pad[i] != 0) return std::nullopt;
-  const DType type = layer->x->type().dtype;
+  const DType type = layer->read->type().dtype;
   const TailShape shape{.shape = layer->out, .row = 0, .column = layer->out.size() - 1};
   // A tail that reads by image is the implicit product's.
   if (has_mma(type, lowering) && !build_tail(node, layer->bias, shape)) return std::nullopt;
@@ -145,10 +157,11 @@ std::optional<ref::StepChoice> lower_pixelwise(const ir::Node& node, Lowering& l
 
 std::optional<ref::StepChoice> lower_depthwise(const ir::Node& node, Lowering& lowering) {
   const auto layer = layer_of(node);
-  if (!layer || layer->channels() != 1 || layer->groups != layer->filters() || layer->groups == 1 ||
-      layer->kernel[0] != 1 || layer->stride[0] != 1 || layer->pad[0] != 0 || layer->taps() > 128)
+  if (!layer || layer->is_packed() || layer->channels() != 1 || layer->groups != layer->filters() ||
+      layer->groups == 1 || layer->kernel[0] != 1 || layer->stride[0] != 1 || layer->pad[0] != 0 ||
+      layer->taps() > 128)
     return std::nullopt;
-  const DType type = layer->x->type().dtype;
+  const DType type = layer->read->type().dtype;
   const int64_t channels = layer->groups;
   // Taps outermost.
   const auto bytes = static_cast<size_t>(dtype_bits(type) / 8);
@@ -228,21 +241,28 @@ std::string config_text(const Layer& layer, const RootOutput& output, const MmaP
       ", kOutHeight = ", size(layer.out, 1), ", kOutWidth = ", size(layer.out, 2), ";\n};\n");
 }
 
-// The image with its channels padded to `channels`, in scratch memory; the expression of its place.
-int add_padded_image(StepBuilder& step, const Layer& layer, int64_t channels) {
-  const DType type = layer.x->type().dtype;
+// The image with its channels padded to `channels` and behind the pixels, in scratch memory; the
+// expression of its place.
+int add_packed_image(StepBuilder& step, const Layer& layer, int64_t channels) {
+  const DType type = layer.read->type().dtype;
   const int64_t own = layer.channels();
   const Dim pixels = product(layer.in, 0, layer.in.size() - 1);
+  const Dim image_pixels = product(layer.in, 1, layer.in.size() - 1);
   const int place = step.scratch(pixels * (channels * (dtype_bits(type) / 8)));
-  Launch launch(concat(
-      "#define PLANISH_DEPENDENT_LAUNCH 1\n#include \"pad_channels.cuh\"\n"
-      "struct Config {\n  using Element = planish::",
-      element_name(type), ";\n  static constexpr int kChannels = ", own, ", kPadded = ", channels,
-      ";\n};\nextern \"C\" PLANISH_KERNEL(256, 1) void "
-      "entry(PLANISH_PARAMS(planish::PadChannelsParams) p) {\n"
-      "  planish::pad_channels_kernel<Config>(p);\n}\n"));
-  launch.in(step.input(layer.x)).scratch(place).i64_dim(step.dim(pixels)).i64(1).i64(own);
-  launch.i64_dim(step.dim(pixels)).i64(0);
+  Launch launch(
+      concat("#define PLANISH_DEPENDENT_LAUNCH 1\n#include \"pad_channels.cuh\"\n"
+             "struct Config {\n  using Input = ",
+             element_text(layer.x), ";\n  using Output = planish::", element_name(type),
+             ";\n  static constexpr int kChannels = ", own, ", kPadded = ", channels,
+             ";\n};\nextern \"C\" PLANISH_KERNEL(256, 1) void "
+             "entry(PLANISH_PARAMS(planish::PadChannelsParams) p) {\n"
+             "  planish::pad_channels_kernel<Config>(p);\n}\n"));
+  launch.in(step.input(layer.x)).scratch(place).i64_dim(step.dim(pixels));
+  if (layer.is_transposed)
+    launch.i64_dim(step.dim(image_pixels)).i64(1);
+  else
+    launch.i64(1).i64(own);
+  launch.i64_dim(step.dim(image_pixels)).i64_dim(step.dim(image_pixels * own));
   launch.grid(step.dim(pixels.ceil_div(256))).threads(256).overlaps();
   step.add(std::move(launch));
   return place;
@@ -251,7 +271,7 @@ int add_padded_image(StepBuilder& step, const Layer& layer, int64_t channels) {
 std::optional<ref::StepChoice> lower_implicit(const ir::Node& node, Lowering& lowering) {
   const auto layer = layer_of(node);
   if (!layer) return std::nullopt;
-  const DType type = layer->x->type().dtype;
+  const DType type = layer->read->type().dtype;
   if (!has_mma(type, lowering) || layer->filters() % layer->groups != 0) return std::nullopt;
   const int64_t bytes = dtype_bits(type) / 8;
   const int64_t whole = 16 / bytes;
@@ -275,7 +295,7 @@ std::optional<ref::StepChoice> lower_implicit(const ir::Node& node, Lowering& lo
   const MmaChoice c = choose_mma(problem, lowering);
   StepBuilder step(lowering);
   const RootOutput output(node, layer->bias, tail_shape(*layer), step);
-  const int image = pads ? add_padded_image(step, *layer, channels) : -1;
+  const int image = pads ? add_packed_image(step, *layer, channels) : -1;
   const int64_t pixel = channels * layer->groups;
   Launch launch(concat("#define PLANISH_DEPENDENT_LAUNCH 1\n#include \"conv.cuh\"\n", output.text(),
                        config_text(*layer, output, problem, c, channels, vector_a),

@@ -48,20 +48,20 @@ std::optional<ref::StepChoice> lower_pad(const ir::Node& node, Lowering& lowerin
     const auto axes = passes::constant_integers(node.input(3));
     if (!axes || axes->size() * 2 != pads->size()) return std::nullopt;
     for (size_t i = 0; i < axes->size(); ++i)
-      before[static_cast<size_t>((*axes)[i] +
-                                 ((*axes)[i] < 0 ? static_cast<int64_t>(in.size()) : 0))] =
-          (*pads)[i];
+      before[static_cast<size_t>(
+          (*axes)[i] + ((*axes)[i] < 0 ? static_cast<int64_t>(in.size()) : 0))] = (*pads)[i];
   }
   constexpr int kThreads = 256;
   StepBuilder step(lowering);
-  Launch launch(concat("#define PLANISH_DEPENDENT_LAUNCH 1\n#include \"fill.cuh\"\n"
-                       "struct Config {\n  using Element = ",
-                       mover(x->type().dtype), ";\n  using Index = planish::i64;\n"
-                       "  static constexpr int kRank = ",
-                       in.size(), ", kMode = planish::", mode,
-                       ";\n};\nextern \"C\" PLANISH_KERNEL(", kThreads,
-                       ", 1) void entry(PLANISH_PARAMS(planish::PadParams) p) {\n"
-                       "  planish::pad_kernel<Config>(p);\n}\n"));
+  Launch launch(concat(
+      "#define PLANISH_DEPENDENT_LAUNCH 1\n#include \"fill.cuh\"\n"
+      "struct Config {\n  using Element = ",
+      mover(x->type().dtype),
+      ";\n  using Index = planish::i64;\n"
+      "  static constexpr int kRank = ",
+      in.size(), ", kMode = planish::", mode, ";\n};\nextern \"C\" PLANISH_KERNEL(", kThreads,
+      ", 1) void entry(PLANISH_PARAMS(planish::PadParams) p) {\n"
+      "  planish::pad_kernel<Config>(p);\n}\n"));
   launch.in(step.input(x)).out(0).in(step.input(node.input(2)));
   const Dim size = product(out);
   launch.i64_dim(step.dim(size));

@@ -120,22 +120,23 @@ std::optional<ref::StepChoice> lower_resize(const ir::Node& node, Lowering& lowe
   constexpr int kThreads = 128;
   StepBuilder step(lowering);
   const std::string element = concat("planish::", element_name(type));
-  Launch launch(concat(
-      "#define PLANISH_DEPENDENT_LAUNCH 1\n#include \"resize.cuh\"\nstruct Config {\n"
-      "  using Input = ", element, ";\n  using Output = ", element,
-      ";\n  static constexpr bool kNearest = false;\n  static constexpr int kTaps0 = ",
-      tables[0].taps, ", kTaps1 = ", tables[1].taps, ", kTaps2 = ", tables[2].taps,
-      ", kVector = ", vector, ";\n  static constexpr bool kChannelsLast = ",
-      channels_last ? "true" : "false", ";\n};\nextern \"C\" PLANISH_KERNEL(", kThreads,
-      ", 1) void entry(PLANISH_PARAMS(planish::ResizeParams) p) {\n"
-      "  planish::resize_kernel<Config>(p);\n}\n"));
+  Launch launch(
+      concat("#define PLANISH_DEPENDENT_LAUNCH 1\n#include \"resize.cuh\"\nstruct Config {\n"
+             "  using Input = ",
+             element, ";\n  using Output = ", element,
+             ";\n  static constexpr bool kNearest = false;\n  static constexpr int kTaps0 = ",
+             tables[0].taps, ", kTaps1 = ", tables[1].taps, ", kTaps2 = ", tables[2].taps,
+             ", kVector = ", vector, ";\n  static constexpr bool kChannelsLast = ",
+             channels_last ? "true" : "false", ";\n};\nextern \"C\" PLANISH_KERNEL(", kThreads,
+             ", 1) void entry(PLANISH_PARAMS(planish::ResizeParams) p) {\n"
+             "  planish::resize_kernel<Config>(p);\n}\n"));
   launch.in(step.input(x)).out(0);
   for (const Table& t : tables)
-    launch.in(step.input(Tensor::of<int32_t>(
-        DType::kI32, {static_cast<int64_t>(t.index.size())}, t.index)));
+    launch.in(step.input(
+        Tensor::of<int32_t>(DType::kI32, {static_cast<int64_t>(t.index.size())}, t.index)));
   for (const Table& t : tables)
-    launch.in(step.input(Tensor::of<float>(
-        DType::kF32, {static_cast<int64_t>(t.weight.size())}, t.weight)));
+    launch.in(step.input(
+        Tensor::of<float>(DType::kF32, {static_cast<int64_t>(t.weight.size())}, t.weight)));
   for (const bool is_input : {true, false}) {
     Dim stride = channels;
     std::array<Dim, 3> axes;
@@ -154,8 +155,8 @@ std::optional<ref::StepChoice> lower_resize(const ir::Node& node, Lowering& lowe
               step.dim(Dim::min(outer, 65535)));
   launch.threads(kThreads).overlaps();
   step.add(std::move(launch));
-  return step.finish(concat("by tables of ", tables[0].taps, "x", tables[1].taps, "x",
-                            tables[2].taps, " taps"));
+  return step.finish(
+      concat("by tables of ", tables[0].taps, "x", tables[1].taps, "x", tables[2].taps, " taps"));
 }
 
 const RegisterLowering kResize("Resize", lower_resize);
