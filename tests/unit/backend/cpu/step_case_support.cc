@@ -129,6 +129,7 @@ void check_kernels(const plan::Plan& plan, const StepCase& c) {
 plan::Plan build_for(const StepCase& c, cpu::Isa isa) {
   BuildRequest request;
   request.options.isa = cpu::isa_name(isa);
+  request.options.disable_tactic = "onednn";
   const plan::Plan plan = build_graph(ir::parse(whole_text(c)), request);
   return plan::read_plan(plan::write_plan(plan));
 }
