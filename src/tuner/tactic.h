@@ -57,8 +57,9 @@ class Meter {
  public:
   virtual ~Meter() = default;
   virtual double now() = 0;  // seconds of wall time, for budgets
-  // Runs it `repeats` times and waits for the device; seconds of one run.
-  virtual double time(Runnable& runnable, int repeats) = 0;
+  // Runs it and waits for the device; seconds of the run. A device whose clock is coarse may run it
+  // several times and give the mean.
+  virtual double time(Runnable& runnable) = 0;
 };
 
 }  // namespace planish::tuner

@@ -240,17 +240,17 @@ bool Tuner::measure(const Problem& problem, CachedChoice& choice) {
         concat("tactic ", tactic.name, " is refused for ", problem.label, ": ", refusal));
     choice.refusals[tactic.name] = refusal;
   }
-  const auto medians =
+  const auto seconds =
       profile(meter_, runnables,
               {.rounds = effort_.rounds, .hopeless = effort_.hopeless, .is_over = [this] {
                  return is_over();
                }});
-  if (!medians) return false;
+  if (!seconds) return false;
   const size_t best =
-      cheapest(problem, kTie, [&](size_t i) { return (*medians)[i].value_or(kNoLimit); });
+      cheapest(problem, kTie, [&](size_t i) { return (*seconds)[i].value_or(kNoLimit); });
   if (best == kNoTactic) return false;
-  for (size_t i = 0; i < medians->size(); ++i)
-    if ((*medians)[i]) choice.seconds[problem.tactics[i].name] = *(*medians)[i];
+  for (size_t i = 0; i < seconds->size(); ++i)
+    if ((*seconds)[i]) choice.seconds[problem.tactics[i].name] = *(*seconds)[i];
   choice.tactic = problem.tactics[best].name;
   choice.measured = true;
   return true;

@@ -30,12 +30,14 @@ class FakeTrial final : public tuner::Trial {
 
 }  // namespace
 
-double FakeMeter::time(tuner::Runnable& runnable, int repeats) {
+double FakeMeter::time(tuner::Runnable& runnable) {
   const FakeTactic& tactic = static_cast<FakeRunnable&>(runnable).tactic();
-  turns_.emplace_back(tactic.name, repeats);
-  for (int i = 0; i < repeats; ++i) runnable.run();
-  now_ += tactic.seconds * repeats;
-  return tactic.seconds;
+  turns_.push_back(tactic.name);
+  runnable.run();
+  const bool is_disturbed = tactic.disturbed > 0 && runs(tactic.name) % tactic.disturbed == 0;
+  const double seconds = tactic.seconds * (is_disturbed ? 10 : 1);
+  now_ += seconds;
+  return seconds;
 }
 
 tuner::Problem fake_problem(const std::string& key, std::vector<FakeTactic> tactics, int* opened) {

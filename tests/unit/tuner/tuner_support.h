@@ -4,7 +4,6 @@
 
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "planish/error.h"
@@ -15,29 +14,30 @@ namespace planish::test {
 // How one tactic behaves.
 struct FakeTactic {
   std::string name;
-  double seconds = 1e-3;  // of each run, in turn; the last one stays
+  double seconds = 1e-3;  // of each run
   double cost = 1e-3;
   std::string refusal;  // from the start
   std::string wrong;    // what the check finds
   std::string failure;  // what prepare() throws
+  int disturbed = 0;    // every so many runs one takes ten times as long; 0: none
 };
 
 class FakeMeter final : public tuner::Meter {
  public:
   double now() override { return now_; }
-  double time(tuner::Runnable& runnable, int repeats) override;
+  double time(tuner::Runnable& runnable) override;
   void pass(double seconds) { now_ += seconds; }
   int runs(const std::string& name) const {
     int n = 0;
-    for (const auto& [tactic, count] : turns_) n += tactic == name ? count : 0;
+    for (const std::string& tactic : turns_) n += tactic == name ? 1 : 0;
     return n;
   }
-  // Every turn so far, with its repeats, in order.
-  const std::vector<std::pair<std::string, int>>& turns() const { return turns_; }
+  // The tactic of every run so far.
+  const std::vector<std::string>& turns() const { return turns_; }
 
  private:
   double now_ = 100;
-  std::vector<std::pair<std::string, int>> turns_;
+  std::vector<std::string> turns_;
 };
 
 // Opens count in `*opened`, if it is given.

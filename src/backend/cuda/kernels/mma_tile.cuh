@@ -15,9 +15,6 @@
 //   };                                                  //   memory: 16 bytes at most; less is
 //   slower
 //
-// With `static constexpr bool kExact = true` f32 is computed as three TF32 products of its high and
-// low parts: as exact as f32 itself, at a third of the rate.
-//
 // Limits: kTileM / kWarpsM and kTileN / kWarpsN multiples of 16; kTileK * size a multiple of
 // 32 * kWarpsK bytes and at least 64. bf16, f32 and i8 need sm_80.
 //
@@ -103,13 +100,6 @@ struct MmaTile {
   static constexpr int kTileM = Config::kTileM, kTileN = Config::kTileN, kTileK = Config::kTileK;
   static constexpr int kWarpsM = Config::kWarpsM, kWarpsN = Config::kWarpsN;
   static constexpr int kWarpsK = Config::kWarpsK, kStages = Config::kStages;
-  static constexpr bool kExact = [] {
-    if constexpr (requires { Config::kExact; }) {
-      return Config::kExact && kSame<T, f32>;
-    } else {
-      return false;
-    }
-  }();
   static constexpr int kWarps = kWarpsM * kWarpsN * kWarpsK;
   static constexpr int kThreads = 32 * kWarps;
   static constexpr int kGroupThreads = 32 * kWarpsM * kWarpsN;  // that hold C once
@@ -224,14 +214,10 @@ struct MmaTile {
       for (int i = 0; i < kMmaM; ++i) read_a(a[i], a_stage, warp_m() * kWarpM + 16 * i, k);
       PLANISH_UNROLL
       for (int j = 0; j < kMmaN / 2; ++j) read_b(b[j], b_stage, warp_n() * kWarpN + 16 * j, k);
-      if constexpr (kExact) {
-        multiply_exactly(a, b);
-      } else {
+      PLANISH_UNROLL
+      for (int i = 0; i < kMmaM; ++i) {
         PLANISH_UNROLL
-        for (int i = 0; i < kMmaM; ++i) {
-          PLANISH_UNROLL
-          for (int j = 0; j < kMmaN; ++j) mma(T{}, sums[i][j], a[i], b[j / 2][j % 2]);
-        }
+        for (int j = 0; j < kMmaN; ++j) mma(T{}, sums[i][j], a[i], b[j / 2][j % 2]);
       }
     }
   }
@@ -383,39 +369,9 @@ struct MmaTile {
                      column % kChunk);
   }
   static PLANISH_DEVICE void round(u32 (&x)[4]) {
-    if constexpr (kSame<T, f32> && !kExact) {
+    if constexpr (kSame<T, f32>) {
       PLANISH_UNROLL
       for (int e = 0; e < 4; ++e) x[e] = to_tf32(float_of_bits(x[e]));
-    }
-  }
-  // A float as the sum of two TF32 numbers.
-  template <int kCount>
-  static PLANISH_DEVICE void divide(const u32 (&x)[kCount], u32 (&high)[kCount],
-                                    u32 (&low)[kCount]) {
-    PLANISH_UNROLL
-    for (int e = 0; e < kCount; ++e) {
-      const float whole = float_of_bits(x[e]);
-      // The bits that TF32 does not have may hold anything after the conversion.
-      high[e] = to_tf32(whole) & 0xffffe000u;
-      const float rest = whole - float_of_bits(high[e]);
-      // Of infinities and NaN nothing is left.
-      low[e] = rest == rest ? to_tf32(rest) : 0;
-    }
-  }
-  PLANISH_DEVICE void multiply_exactly(const u32 (&a)[kMmaM][4], const u32 (&b)[kMmaN / 2][2][2]) {
-    u32 b_high[kMmaN][2], b_low[kMmaN][2];
-    PLANISH_UNROLL
-    for (int j = 0; j < kMmaN; ++j) divide(b[j / 2][j % 2], b_high[j], b_low[j]);
-    PLANISH_UNROLL
-    for (int i = 0; i < kMmaM; ++i) {
-      u32 a_high[4], a_low[4];
-      divide(a[i], a_high, a_low);
-      PLANISH_UNROLL
-      for (int j = 0; j < kMmaN; ++j) {
-        mma(T{}, sums[i][j], a_low, b_high[j]);
-        mma(T{}, sums[i][j], a_high, b_low[j]);
-        mma(T{}, sums[i][j], a_high, b_high[j]);
-      }
     }
   }
 };
