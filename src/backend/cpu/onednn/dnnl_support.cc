@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/cpu/onednn/dnnl_support.h"
 
-#include <omp.h>
-
 #include <algorithm>
 
 #include "backend/cpu/kernels/partition.h"
 #include "base/str.h"
 #include "planish/error.h"
+
+// OpenMP's, of the library that oneDNN is linked to; clang has no <omp.h> of its own here.
+extern "C" {
+int omp_get_max_threads();
+void omp_set_num_threads(int threads);
+}
 
 namespace planish::cpu::onednn {
 
