@@ -2,6 +2,7 @@
 """Compiles the kernel instances of tests/emulator/instances with NVRTC for every target and tells what
 each kernel uses: registers, static shared memory, spilled bytes.
 
+    kernel_table.py --cubins FOLDER --targets sm_90a    keeps the machine code, for tools/gpu/test_kernels
     kernel_table.py [--nvrtc LIBRARY] [--targets sm_80,sm_90a] [--check FILE | --write FILE] [NAME...]
 
 NAME is an instance file without its ending. --write keeps the table; --check compares with it: no
@@ -39,8 +40,8 @@ class Nvrtc:
             ctypes.CDLL(str(builtins), mode=ctypes.RTLD_GLOBAL)
         self.library = ctypes.CDLL(path)
 
-    def compile(self, name: str, target: str) -> tuple[bool, str]:
-        """Whether it compiled, and the log."""
+    def compile(self, name: str, target: str) -> tuple[bytes, str]:
+        """The machine code, empty if it does not compile, and the log."""
         source = (INSTANCES / f"{name}.cc").read_bytes()
         program = ctypes.c_void_p()
         self.library.nvrtcCreateProgram(
@@ -49,6 +50,7 @@ class Nvrtc:
         options = [
             f"--gpu-architecture={target}",
             "--std=c++20",
+            "--device-as-default-execution-space",
             "--ptxas-options=-v",
             f"-I{ROOT / 'src/backend/cuda/kernels'}",
         ]
@@ -58,8 +60,13 @@ class Nvrtc:
         self.library.nvrtcGetProgramLogSize(program, ctypes.byref(size))
         log = ctypes.create_string_buffer(size.value)
         self.library.nvrtcGetProgramLog(program, log)
+        code = ctypes.create_string_buffer(0)
+        if result == 0:
+            self.library.nvrtcGetCUBINSize(program, ctypes.byref(size))
+            code = ctypes.create_string_buffer(size.value)
+            self.library.nvrtcGetCUBIN(program, code)
         self.library.nvrtcDestroyProgram(ctypes.byref(program))
-        return result == 0, log.value.decode(errors="replace")
+        return code.raw, log.value.decode(errors="replace")
 
 
 def rows_of(name: str, target: str, log: str) -> list[Row]:
@@ -110,7 +117,7 @@ def compare(rows: list[Row], table: dict[tuple[str, str, str], int]) -> list[str
 
 
 def compile_all(
-    names: list[str], targets: list[str], library: str = ""
+    names: list[str], targets: list[str], library: str = "", cubins: Path | None = None
 ) -> tuple[list[Row], list[str]]:
     """The rows of all kernels (of the named files, or of all), and complaints of what fails."""
     nvrtc = Nvrtc(library or find_nvrtc())
@@ -120,9 +127,12 @@ def compile_all(
         results = list(pool.map(lambda job: nvrtc.compile(*job), jobs))
     rows: list[Row] = []
     complaints = []
-    for (name, target), (ok, log) in zip(jobs, results, strict=True):
-        if ok:
+    for (name, target), (code, log) in zip(jobs, results, strict=True):
+        if code:
             rows += rows_of(name, target, log)
+            if cubins:
+                cubins.mkdir(parents=True, exist_ok=True)
+                (cubins / f"{name}.cubin").write_bytes(code)
         else:
             complaints.append(f"{name} for {target} does not compile:\n{log}")
     return rows, complaints
@@ -140,14 +150,15 @@ def main() -> int:
     parser.add_argument("--targets", default=",".join(TARGETS))
     parser.add_argument("--check", type=Path)
     parser.add_argument("--write", type=Path)
+    parser.add_argument("--cubins", type=Path)
     args = parser.parse_args()
-    rows, complaints = compile_all(args.names, args.targets.split(","), args.nvrtc)
+    rows, complaints = compile_all(args.names, args.targets.split(","), args.nvrtc, args.cubins)
     if args.check:
         complaints += compare(rows, read_table(args.check))
     if args.write:
         text = "# file target kernel registers shared spilled (tools/kernel_table.py --write)\n"
         args.write.write_text(text + "".join(" ".join(map(str, r)) + "\n" for r in rows))
-    elif not args.check:
+    elif not args.check and not args.cubins:
         for row in rows:
             print(*row)
     for complaint in complaints:

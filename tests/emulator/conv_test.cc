@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/cuda/kernels/conv.cuh"
 
+#include <algorithm>
+
 #include "backend/cuda/kernels/conv_depthwise.cuh"
 #include "emulator/kernel_case.h"
 
@@ -74,6 +76,7 @@ Ending finish(const Problem& q, const std::vector<double>& sums, int gap) {
 
 struct Tiles {
   int m = 32, n = 32, k = 32, stages = 3, warps_m = 2, warps_k = 1, splits = 1;
+  bool is_cluster = false;
 };
 
 template <class T>
@@ -112,9 +115,10 @@ void conv(const char* entry, const Problem& q, const Tiles& t, double tolerance)
   s.grid[2] = static_cast<uint32_t>(q.groups);
   s.threads = static_cast<uint32_t>(32 * t.warps_m * t.warps_k);
   s.shared_bytes = static_cast<uint32_t>(
-      gemm_shared_bytes(t.m, t.n, t.k, t.stages, t.warps_m, 1, t.warps_k, sizeof(T)));
+      gemm_shared_bytes(t.m, t.n, t.k, t.stages, t.warps_m, 1, t.warps_k, sizeof(T), t.is_cluster));
   if (t.splits > 1) {
     p.k_split = ceil_div(ceil_div(taps * q.channels, t.splits), t.k) * t.k;
+    if (t.is_cluster) return c.run(entry, s, p);
     p.parts = c.scratch(size_t{s.grid[0]} * s.grid[1] * s.grid[2] * t.m * t.n * 4);
     p.counters = c.counters(s.grid[0] * s.grid[2]);
   }
@@ -157,11 +161,50 @@ TEST(ConvKernel, SplitK) {
   conv<f16>("split_conv", {2, 1, 24, 40, kNoDepth, {7, 3, 2, 1, 1, 1, 1}, {6, 3, 1, 2, 2, 1, 2}}, t,
             kTolerance);
 }
+TEST(ConvKernel, SplitOverAClusterOfBlocks) {
+  Tiles t;
+  t.splits = 2, t.warps_k = 2, t.k = 64;
+  t.is_cluster = true;
+  conv<f16>("clustered_conv",
+            {2, 1, 24, 40, kNoDepth, {7, 3, 2, 1, 1, 1, 1}, {6, 3, 1, 2, 2, 1, 2}}, t, kTolerance);
+}
 TEST(ConvKernel, Tf32) {
   Tiles t;
   t.k = 16;
   conv<f32>("tf32_conv", {1, 1, 24, 8, kNoDepth, {5, 3, 2, 1, 1, 1, 1}, {5, 3, 1, 2, 2, 1, 2}}, t,
             2e-3);
+}
+
+TEST(ConvKernel, BytesToBytes) {
+  const Problem q{2, 1, 24, 10, kNoDepth, {5, 3, 2, 1, 1, 1, 1}, {6, 3, 1, 2, 2, 1, 2}};
+  KernelCase c("conv");
+  const int pixels = q.h.size * q.w.size;
+  const i64 stride_w = 9 * 24;
+  const auto x = random_values<i8>(static_cast<size_t>(q.images * pixels * 24), 1, -128, 127);
+  const auto w = random_values<i8>(static_cast<size_t>(q.filters * stride_w), 2, -128, 127);
+  const auto scale = random_values<f32>(static_cast<size_t>(q.filters), 3, 0.0001, 0.002);
+  auto y = convolve(
+      q, [&](int i, int p, int ch) { return x[(i * pixels + p) * 24 + ch]; },
+      [&](int f, int tap, int ch) { return w[f * stride_w + tap * 24 + ch]; });
+  for (size_t i = 0; i < y.size(); ++i) {
+    const auto scaled = static_cast<float>(y[i]) * static_cast<float>(scale[i % q.filters]);
+    y[i] = std::clamp(std::nearbyint(scaled) + 3.0f, -128.0f, 127.0f);
+  }
+  ConvParams p{};
+  p.x = c.input<i8>(x);
+  p.w = c.constant<i8>(w);
+  p.y = c.output<i8>(y, 0);
+  p.x_pixel = 24, p.x_image = pixels * 24, p.y_pixel = q.filters;
+  p.y_image = out_pixels(q) * q.filters;
+  p.stride_w = stride_w;
+  p.images = q.images, p.filters = q.filters, p.depth = 1, p.out_depth = 1;
+  p.height = q.h.size, p.width = q.w.size, p.out_height = q.h.out(), p.out_width = q.w.out();
+  p.tail[0] = {c.constant<f32>(scale), 0, 0, 1};
+  Shape s;
+  s.grid[0] = static_cast<uint32_t>(ceil_div(q.images * out_pixels(q), 32));
+  s.threads = 64;
+  s.shared_bytes = static_cast<uint32_t>(gemm_shared_bytes(32, 32, 64, 3, 2, 1, 1, 1));
+  c.run("byte_conv", s, p);
 }
 
 template <class T>

@@ -278,6 +278,27 @@ inline i32 atomic_add_shared(Shared<i32> a, int i, i32 value, int line = __built
   return emulated::atomic_add_shared(a.base + i, value, line);
 }
 
+inline void sync_cluster(u32 size) {
+  emulated::machine().cluster_barrier(emulated::machine(), size);
+}
+template <class T>
+Pack<T, 4> load_from_block(Shared<T> array, int i, u32 rank, u32 size,
+                           int line = __builtin_LINE()) {
+  emulated::Machine& m = emulated::machine();
+  emulated::check_shared(array.base + i, 16, 16, line);
+  const size_t offset = reinterpret_cast<unsigned char*>(array.base + i) - m.shared;
+  unsigned char* states = nullptr;
+  const unsigned char* shared = m.peer_shared(m, rank, size, &states);
+  for (size_t b = 0; b < 16; ++b) {
+    if (states[offset + b] != emulator::kWritten) {
+      m.fail(m, emulated::Fault::kUninitialisedRead, "shared of another block", offset + b, line);
+    }
+  }
+  Pack<T, 4> value;
+  __builtin_memcpy(&value, shared + offset, 16);
+  return value;
+}
+
 template <int kBytes, class T>
 void copy_async(Shared<T> to, int i, const T* from, int valid, int line = __builtin_LINE()) {
   static_assert(kBytes == 4 || kBytes == 8 || kBytes == 16);

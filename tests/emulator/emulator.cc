@@ -12,6 +12,7 @@
 #include <mutex>
 #include <random>
 #include <stdexcept>
+#include <unordered_map>
 
 #if !defined(__x86_64__)
 #error "the emulator switches stacks in x86-64 code"
@@ -48,6 +49,7 @@ namespace {
 constexpr size_t kStackBytes = size_t{256} << 10;
 constexpr uint32_t kBarriers = 16;
 constexpr uint32_t kWarp = 32;
+constexpr size_t kMaxResident = 32;  // blocks, when clusters wait
 constexpr uint32_t kMaxThreads = 1024;
 constexpr uint32_t kMaxShared = 227u << 10;
 
@@ -101,6 +103,12 @@ struct Block {
   unsigned char* stacks = nullptr;
 };
 
+// Shared memory starts at a multiple of 128, as on the device.
+unsigned char* aligned_shared(Block& block) {
+  return reinterpret_cast<unsigned char*>((reinterpret_cast<uintptr_t>(block.shared.data()) + 127) /
+                                          128 * 128);
+}
+
 // The stacks of all blocks that can be resident, kept between launches.
 class StackPool {
  public:
@@ -141,6 +149,8 @@ class Launch {
   void check_global(uintptr_t at, size_t bytes, Access access, int line);
   const unsigned char* exchange(int instruction, const void* in, uint32_t bytes);
   void barrier(uint32_t id, uint32_t threads);
+  void cluster_barrier(uint32_t size);
+  unsigned char* peer_shared(uint32_t rank, uint32_t size, unsigned char** states);
   void copy_async(const Copy& copy, int line);
   void commit_copies();
   void wait_copies(int pending);
@@ -149,6 +159,9 @@ class Launch {
   std::string place() const;
 
  private:
+  uint64_t index_of(uint32_t x, uint32_t y, uint32_t z) const {
+    return x + uint64_t{options_.grid[0]} * (y + uint64_t{options_.grid[1]} * z);
+  }
   bool draw(uint32_t one_in) { return options_.seed != 0 && random_() % one_in == 0; }
   void start_block(uint64_t index, Block& block);
   void prepare(Fiber& fiber, unsigned char* stack);
@@ -166,7 +179,9 @@ class Launch {
   const LaunchOptions& options_;
   std::vector<uint64_t> params_;
   std::minstd_rand random_;
-  std::vector<uint64_t> order_;  // of the blocks
+  std::vector<uint64_t> order_;                     // of the blocks
+  std::unordered_map<uint64_t, Block*> live_;       // by index
+  std::unordered_map<uint64_t, Barrier> clusters_;  // by the index of their first block
   std::deque<Fiber*> ready_;
   std::deque<Fiber*> starved_;
   uint64_t starved_block_ = ~uint64_t{0};
@@ -206,15 +221,27 @@ Outcome Launch::run(StackPool& stacks) {
     start_block(order_[started++], *blocks.back());
   }
   uint64_t switches = 0;
-  while (Fiber* fiber = next()) {
+  for (;;) {
+    Fiber* fiber = next();
+    if (fiber == nullptr) {
+      // Blocks of a cluster wait for those that have not started.
+      const bool waits = std::any_of(clusters_.begin(), clusters_.end(),
+                                     [](const auto& c) { return !c.second.waiting.empty(); });
+      if (!waits || started == total || blocks.size() >= kMaxResident) return stuck(blocks);
+      blocks.push_back(std::make_unique<Block>());
+      blocks.back()->stacks = stacks.take(blocks.size() - 1);
+      start_block(order_[started++], *blocks.back());
+      continue;
+    }
     resume(fiber);
     if (outcome_.fault != Fault::kNone) return outcome_;
     if (++switches > options_.max_switches) return {Fault::kRunaway, "too many thread switches"};
-    if (fiber->done && fiber->block->alive == 0 && started < total) {
-      start_block(order_[started++], *fiber->block);
+    if (fiber->done && fiber->block->alive == 0) {
+      const Block& ended = *fiber->block;
+      live_.erase(index_of(ended.index[0], ended.index[1], ended.index[2]));
+      if (started < total) start_block(order_[started++], *fiber->block);
     }
   }
-  return stuck(blocks);
 }
 
 Outcome Launch::stuck(const std::vector<std::unique_ptr<Block>>& blocks) const {
@@ -245,6 +272,7 @@ void Launch::start_block(uint64_t index, Block& block) {
   block.index[1] = static_cast<uint32_t>(index / options_.grid[0] % options_.grid[1]);
   block.index[2] = static_cast<uint32_t>(index / options_.grid[0] / options_.grid[1]);
   block.alive = options_.threads;
+  live_[index] = &block;
   block.shared.assign(options_.shared_bytes + 128, 0xcd);
   block.states.assign(options_.shared_bytes, kUnwritten);
   block.warps.assign((options_.threads + kWarp - 1) / kWarp, {});
@@ -299,9 +327,7 @@ void Launch::resume(Fiber* fiber) {
   machine_.threads = options_.threads;
   std::copy_n(block.index, 3, machine_.block);
   std::copy_n(options_.grid, 3, machine_.grid);
-  // Shared memory starts at a multiple of 128, as on the device.
-  machine_.shared = reinterpret_cast<unsigned char*>(
-      (reinterpret_cast<uintptr_t>(block.shared.data()) + 127) / 128 * 128);
+  machine_.shared = aligned_shared(block);
   machine_.shared_states = block.states.data();
   machine_.shared_bytes = options_.shared_bytes;
   planish_switch_stack(&scheduler_, fiber->stack_pointer);
@@ -399,6 +425,33 @@ void Launch::barrier(uint32_t id, uint32_t threads) {
   barrier.waiting.clear();
 }
 
+void Launch::cluster_barrier(uint32_t size) {
+  Fiber* self = current_;
+  const uint32_t* at = self->block->index;
+  if (size == 0 || size > 16 || options_.grid[1] % size != 0) {
+    fail(Fault::kBadLaunch, "grid y is no multiple of the cluster");
+  }
+  Barrier& barrier = clusters_[index_of(at[0], at[1] / size * size, at[2])];
+  barrier.expected = size * options_.threads;
+  if (barrier.waiting.size() + 1 < barrier.expected) {
+    barrier.waiting.push_back(self);
+    suspend();
+    return;
+  }
+  for (Fiber* fiber : barrier.waiting) make_ready(fiber);
+  barrier.waiting.clear();
+}
+
+unsigned char* Launch::peer_shared(uint32_t rank, uint32_t size, unsigned char** states) {
+  const uint32_t* at = current_->block->index;
+  const auto found = live_.find(index_of(at[0], at[1] / size * size + rank, at[2]));
+  if (found == live_.end() || rank >= size) {
+    fail(Fault::kOutOfBounds, "shared memory of no live block");
+  }
+  *states = found->second->states.data();
+  return aligned_shared(*found->second);
+}
+
 void Launch::copy_async(const Copy& copy, int line) {
   if (copy.valid != 0) {
     check_global(reinterpret_cast<uintptr_t>(copy.from), copy.valid, Access::kRead, line);
@@ -412,8 +465,7 @@ void Launch::copy_async(const Copy& copy, int line) {
 }
 
 void Launch::land(Block& block, const Copy& copy) {
-  auto* shared = reinterpret_cast<unsigned char*>(
-      (reinterpret_cast<uintptr_t>(block.shared.data()) + 127) / 128 * 128);
+  unsigned char* shared = aligned_shared(block);
   std::memset(shared + copy.to, 0, copy.bytes);
   if (copy.valid != 0) std::memcpy(shared + copy.to, copy.from, copy.valid);
   std::memset(block.states.data() + copy.to, kWritten, copy.bytes);
@@ -452,6 +504,10 @@ void connect(Machine& machine) {
     return g_launch->exchange(instruction, in, bytes);
   };
   machine.barrier = [](Machine&, uint32_t id, uint32_t threads) { g_launch->barrier(id, threads); };
+  machine.cluster_barrier = [](Machine&, uint32_t size) { g_launch->cluster_barrier(size); };
+  machine.peer_shared = [](Machine&, uint32_t rank, uint32_t size, unsigned char** states) {
+    return g_launch->peer_shared(rank, size, states);
+  };
   machine.copy_async = [](Machine&, uint32_t to, const void* from, uint32_t bytes, uint32_t valid,
                           int line) {
     g_launch->copy_async({to, static_cast<const unsigned char*>(from), bytes, valid}, line);

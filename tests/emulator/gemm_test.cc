@@ -12,6 +12,7 @@ struct Instance {
   const char* entry;
   int tile_m, tile_n, tile_k, stages, warps_m, warps_n, warps_k;
   bool major_ka = true, major_kb = true;
+  bool is_cluster = false;
   int align = 8;  // strides are rounded up to this many elements
 };
 
@@ -86,8 +87,9 @@ Shape shape(const Instance& i, const Problem& q, int element_bytes) {
   s.grid[1] = static_cast<uint32_t>(q.splits);
   s.grid[2] = static_cast<uint32_t>(q.splits > 1 ? q.outer * q.inner : least(2, q.outer * q.inner));
   s.threads = static_cast<uint32_t>(32 * i.warps_m * i.warps_n * i.warps_k);
-  s.shared_bytes = static_cast<uint32_t>(gemm_shared_bytes(
-      i.tile_m, i.tile_n, i.tile_k, i.stages, i.warps_m, i.warps_n, i.warps_k, element_bytes));
+  s.shared_bytes =
+      static_cast<uint32_t>(gemm_shared_bytes(i.tile_m, i.tile_n, i.tile_k, i.stages, i.warps_m,
+                                              i.warps_n, i.warps_k, element_bytes, i.is_cluster));
   return s;
 }
 
@@ -118,6 +120,7 @@ void with_residual(const Instance& i, const Problem& q) {
   const Shape s = shape(i, q, 2);
   if (q.splits > 1) {
     p.k_split = static_cast<i32>(round_up(ceil_div(q.k, q.splits), i.tile_k));
+    if (i.is_cluster) return c.run(i.entry, s, p);
     p.parts = c.scratch(size_t{s.grid[0]} * s.grid[1] * s.grid[2] * i.tile_m * i.tile_n * 4);
     p.counters = c.counters(s.grid[0] * s.grid[2]);
   }
@@ -136,6 +139,13 @@ TEST(GemmKernel, SplitOverBlocksAndWarps) {
   with_residual(kSplit, {70, 40, 520, 1, 2, 3});
   with_residual(kSplit, {5, 64, 256, 1, 1, 4});
   with_residual(kSplit, {5, 9, 64, 1, 1, 2});  // the second split has nothing to do
+}
+
+TEST(GemmKernel, SplitOverAClusterOfBlocks) {
+  Instance i{"clustered", 64, 64, 32, 3, 2, 2, 1};
+  i.is_cluster = true;
+  with_residual(i, {70, 40, 520, 1, 2, 4});
+  with_residual(i, {5, 9, 64, 1, 1, 4});  // two splits have nothing to do
 }
 
 TEST(GemmKernel, TransposedOperandsRowScale) {
@@ -177,7 +187,7 @@ TEST(GemmKernel, NothingAligned) {
 }
 
 TEST(GemmKernel, Tf32) {
-  const Instance i{"tf32", 64, 64, 16, 3, 2, 2, 1, true, true, 4};
+  const Instance i{"tf32", 64, 64, 16, 3, 2, 2, 1, true, true, false, 4};
   Instance t = i;
   t.entry = "tf32_transposed";
   t.major_ka = t.major_kb = false;
@@ -187,8 +197,28 @@ TEST(GemmKernel, Tf32) {
   }
 }
 
+TEST(GemmKernel, ExactFloats) {
+  const Instance i{"exact", 64, 64, 16, 3, 2, 2, 1, true, true, false, 4};
+  for (const Problem q : {Problem{1, 2, 3}, Problem{66, 70, 37, 2}}) {
+    plain<f32, f32, f32>(i, q, -1, 1, 1e-6, 0);
+  }
+  // Rows: infinity, NaN, a number that TF32 rounds up to infinity. Columns: 1 (nothing of which is
+  // left), 0.1.
+  KernelCase c("gemm");
+  const double inf = HUGE_VAL, nan = std::nan(""),
+               big = static_cast<double>(float_of_bits(0x7f7ff800));
+  const auto tenth = static_cast<double>(0.1f);
+  GemmParams p = params({3, 2, 1}, {});
+  p.a = c.input<f32>({inf, 0, 0, 0, nan, 0, 0, 0, big, 0, 0, 0});
+  p.b = c.constant<f32>({1, 0, 0, 0, tenth, 0, 0, 0});
+  p.c = c.output<f32>({inf, inf, nan, nan, big, big * tenth}, 1e-6);
+  p.stride_a = p.stride_b = 4;
+  p.stride_c = 2;
+  c.run("exact", shape(i, {3, 2, 1}, 4), p);
+}
+
 TEST(GemmKernel, Int8) {
-  const Instance i{"int8", 64, 64, 64, 3, 2, 2, 1, true, true, 16};
+  const Instance i{"int8", 64, 64, 64, 3, 2, 2, 1, true, true, false, 16};
   Instance u = i;
   u.entry = "uint8";
   for (const Problem q : {Problem{1, 2, 3}, Problem{66, 70, 100, 2}}) {

@@ -47,6 +47,10 @@ struct Machine {
   const unsigned char* (*exchange)(Machine&, int instruction, const void* in,
                                    uint32_t bytes) = nullptr;
   void (*barrier)(Machine&, uint32_t id, uint32_t threads) = nullptr;
+  void (*cluster_barrier)(Machine&, uint32_t size) = nullptr;
+  // Shared memory of a live block of this one's cluster, with its states.
+  unsigned char* (*peer_shared)(Machine&, uint32_t rank, uint32_t size,
+                                unsigned char** states) = nullptr;
   void (*copy_async)(Machine&, uint32_t to, const void* from, uint32_t bytes, uint32_t valid,
                      int line) = nullptr;
   void (*commit_copies)(Machine&) = nullptr;

@@ -52,9 +52,29 @@ struct SplitConv : Conv3x3 {
   static constexpr bool kSplit = true;
   static constexpr int kHeight = 7, kWidth = 6, kOutHeight = 4, kOutWidth = 6;
 };
+struct ClusteredConv : Conv3x3 {
+  static constexpr bool kSplit = true;
+  static constexpr int kCluster = 2, kWarpsK = 2, kTileK = 64;
+};
 struct Tf32Conv : Conv3x3 {
   using Input = f32;
   static constexpr int kTileK = 16, kVectorA = 4, kVectorB = 4;
+};
+
+// Sums of bytes, scaled to bytes again.
+struct Requantise {
+  static constexpr int kOperands = 1;
+  using Operand0 = f32;
+  static constexpr bool kColumn0 = true;
+  static PLANISH_DEVICE float apply(float x, const float* in) {
+    return pointwise::computed(pointwise::quantised<i8>(x * in[0], 3.0f));
+  }
+};
+struct ByteConv : Conv3x3 {
+  using Input = i8;
+  using Output = i8;
+  using Tail = Requantise;
+  static constexpr int kTileK = 64, kVectorA = 8, kVectorB = 8;
 };
 
 struct Depthwise3x3 {
@@ -84,10 +104,17 @@ struct Depthwise5x5 : Depthwise3x3 {
   }
 CONV(conv3x3, Conv3x3)
 CONV(stem, Stem)
+CONV(byte_conv, ByteConv)
 CONV(odd_channels, OddChannels)
 CONV(volume, Volume)
 CONV(upward, Upward)
 CONV(split_conv, SplitConv)
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
+extern "C" PLANISH_KERNEL(128, 1)
+    PLANISH_CLUSTER(2) void clustered_conv(PLANISH_PARAMS(planish::ConvParams) p) {
+  planish::conv_kernel<planish::ClusteredConv>(p);
+}
+#endif
 CONV(tf32_conv, Tf32Conv)
 DEPTHWISE(depthwise3x3, Depthwise3x3)
 DEPTHWISE(depthwise5x5, Depthwise5x5)

@@ -55,6 +55,10 @@ struct Split : Half {
   static constexpr int kWarpsK = 2, kTileK = 64;
   static constexpr bool kSplit = true;
 };
+struct Clustered : Half {
+  static constexpr bool kSplit = true;
+  static constexpr int kCluster = 4;
+};
 struct Baked : Half {
   static constexpr int kM = 50, kN = 72, kK = 96, kTileM = 32, kWarpsM = 1;
   static constexpr i64 kStrideA = 96, kStrideB = 104;
@@ -67,6 +71,9 @@ struct Tf32 : Half {
 };
 struct Tf32Transposed : Tf32 {
   static constexpr bool kMajorKA = false, kMajorKB = false;
+};
+struct Exact : Tf32 {
+  static constexpr bool kExact = true;
 };
 struct Int8 : Half {
   using Input = i8;
@@ -118,8 +125,15 @@ GEMM(transposed, Transposed)
 GEMM(ragged, Ragged)
 GEMM(split, Split)
 GEMM(baked, Baked)
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
+extern "C" PLANISH_KERNEL(128, 1)
+    PLANISH_CLUSTER(4) void clustered(PLANISH_PARAMS(planish::GemmParams) p) {
+  planish::gemm_kernel<planish::Clustered>(p);
+}
+#endif
 GEMM(tf32, Tf32)
 GEMM(tf32_transposed, Tf32Transposed)
+GEMM(exact, Exact)
 GEMM(int8, Int8)
 GEMM(uint8, Uint8)
 GEMM(big_tile, BigTile)

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// y[b, h, i] = sum over j of softmax_j(scale q[b, h, i] . k[b, h', j] + mask[b, h, i, j]) v[b, h',
-// j] with h' = h / (heads / kv_heads), in one pass over the keys (online softmax). Rows that see no
-// key give 0.
+// y[b, h, i] = sum over j of p[j] v[b, g, j] with g = h / (heads / kv_heads) and
+//   p = softmax over j of scale q[b, h, i] . k[b, g, j] + mask[b, h, i, j],
+// in one pass over the keys (online softmax). Rows that see no key give 0.
 //
 // attention_kernel: f16 and bf16 on the matrix units (bf16 needs sm_80). A block of kWarps warps
-// takes 16 * kWarps queries of one head; keys and values come in tiles of kTileKeys, two tiles of
-// each in flight. attention_simt_kernel: any element types, f32 arithmetic without matrix units,
-// one warp a query.
+//   takes 16 * kWarps queries of one head; keys and values come in tiles of kTileKeys, two tiles
+//   of each in flight.
+// attention_simt_kernel: any element types, f32 arithmetic without matrix units, one warp a query.
 //
 //   struct Config {
 //     using Input = f16; using Output = f16;
-//     using Mask = f16;                     // f16, bf16, f32: added; boolean: where it is false
-//     nothing is seen static constexpr int kHead = 64, kHeadV = 64;  // elements of a head of q and
-//     k, of v; up to 256 static constexpr int kWarps = 4, kTileKeys = 64; static constexpr int
-//     kVector = 8;     // all strides and addresses of q, k, v multiples of it static constexpr
-//     bool kHasMask = false, kCausal = false, kSoftcap = false;
+//     using Mask = f16;  // f16, bf16, f32: added; boolean: what is false is not seen
+//     static constexpr int kHead = 64, kHeadV = 64;  // elements of a head of q and k, of v: <= 256
+//     static constexpr int kWarps = 4, kTileKeys = 64;
+//     static constexpr int kVector = 8;  // strides and addresses of q, k, v are multiples of it
+//     static constexpr bool kHasMask = false, kCausal = false, kSoftcap = false;
 //   };
 // kCausal: query i sees keys j <= i + causal_offset; with `window` > 0 only the last `window` of
-// these. kSoftcap: logits x become softcap * tanh(x / softcap) before the mask. lengths, if not 0:
-// i64 keys of each batch that are seen, at most `keys`.
+//   these. kSoftcap: logits x become softcap * tanh(x / softcap) before the mask.
+// lengths, if not 0: i64 keys of each batch that are seen, at most `keys`.
 //
 // Strides in elements; the elements of a head are contiguous. The mask's may be 0 (broadcast).
 // Grid: attention: x = ceil(queries / (16 kWarps)), simt: x = ceil(queries / kWarps); y = heads,

@@ -7,16 +7,17 @@
 //   struct Config {
 //     using Input = f16; using Output = f16;   // f16, bf16 or f32 (then 32 bytes a lane)
 //     using Mask = f16;                        // as attention.cuh
-//     static constexpr int kHead = 128;        // 8 times a power of two, up to 256; values the
-//     same static constexpr int kGroup = 4;         // heads / kv_heads, up to 8 static constexpr
-//     int kWarps = 4; static constexpr bool kHasMask = false, kCausal = false, kSoftcap = false;
+//     static constexpr int kHead = 128;  // of keys and values: 8 times a power of two, up to 256
+//     static constexpr int kGroup = 4;   // heads / kv_heads, up to 8
+//     static constexpr int kWarps = 4;
+//     static constexpr bool kHasMask = false, kCausal = false, kSoftcap = false;
 //   };
-// Params are AttentionParams, queries 1, plus parts and counters: parts has room for grid x * y * z
-// * kGroup
-// * (kHead + 2) floats, counters for grid y * z integers, zero before and after; both unused if
-// grid x is 1. k_split: keys of a range. Grid: x = splits, y = kv_heads, z = batches. Threads 32 *
-// kWarps, shared memory attention_decode_shared_bytes(). Cost: bytes k + v once; flops 4 heads keys
-// head.
+// Params are AttentionParams, queries 1, then parts and counters: parts has room for
+// grid x * y * z * kGroup * (kHead + 2) floats, counters for grid y * z integers, zero before and
+// after; both unused if grid x is 1. k_split: keys of a range.
+// Grid: x = splits, y = kv_heads, z = batches. Threads 32 * kWarps, shared memory
+// attention_decode_shared_bytes().
+// Cost: bytes k + v once; flops 4 heads keys head.
 #pragma once
 
 #include "attention.cuh"

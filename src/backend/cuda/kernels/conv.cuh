@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Convolution as a product on the matrix units, channels last:
-//   y[image, o, f] = Tail(sum over taps t, channels c of x[image, o * stride - pad + t * dilation,
-//   c] w[f, t, c])
-// over up to three spatial axes; a sum of zeros where the position lies outside. Rows of the
-// product are output pixels of all images, K runs over taps and channels of a group; groups lie in
-// grid z.
+//   y[image, o, f] = Tail(sum over taps t and channels c of
+//                         x[image, o * stride - pad + t * dilation, c] w[f, t, c])
+// over up to three spatial axes; x counts as zero outside. Rows of the product are output pixels
+// of all images, K runs over taps and channels of a group; groups lie in grid z.
 //
 // Config: that of mma_tile.cuh with kMajorKA and kMajorKB true, and
 //   using Output = f16;  using Tail = NoTail;  // tail.cuh: image, pixel, channel (of all groups)
@@ -13,20 +12,21 @@
 //   static constexpr int kKernelD = 1, kKernelH = 3, kKernelW = 3;
 //   static constexpr int kStrideD = 1, kStrideH = 2, kStrideW = 2;
 //   static constexpr int kDilationD = 1, kDilationH = 1, kDilationW = 1;
-//   static constexpr int kPadD = 0, kPadH = 1, kPadW = 1;     // before the first element; may be
-//   negative static constexpr int kUpD = 1, kUpH = 1, kUpW = 1;        // zeros between the
-//   elements of x: see below static constexpr int kDepth = 1, kHeight = 0, kWidth = 0; // sizes of
-//   x baked in; 0: in the parameters static constexpr int kOutDepth = 1, kOutHeight = 0, kOutWidth
-//   = 0;
+//   static constexpr int kPadD = 0, kPadH = 1, kPadW = 1;  // before the first; may be negative
+//   static constexpr int kUpD = 1, kUpH = 1, kUpW = 1;     // zeros between elements, see below
+//   // Sizes of x and y baked in; 0: in the parameters.
+//   static constexpr int kDepth = 1, kHeight = 0, kWidth = 0;
+//   static constexpr int kOutDepth = 1, kOutHeight = 0, kOutWidth = 0;
 //
-// A transposed convolution of stride s is this with kUp = s, kStride = 1, the taps in reverse order
-// and kPad = dilation * (kernel - 1) - pad. kVectorA: channels that lie together: 8 (16 bytes of
-// f16) needs kChannels, pixel and image strides and addresses to be multiples of 8. With 3 channels
-// pad x and w to 4 and take kVectorA = 4. w: [groups][filters][taps * kChannels, padded to stride_w
-// with anything], weights, read by kVectorB.
+// A transposed convolution of stride s is this with kUp = s, kStride = 1, the taps in reverse
+// order and kPad = dilation * (kernel - 1) - pad.
+// kVectorA: channels that lie together: 8 (16 bytes of f16) needs kChannels, pixel and image
+// strides and addresses to be multiples of 8. With 3 channels pad x and w to 4 and take 4.
+// w: [groups][filters][taps * kChannels, padded to stride_w with anything], weights, read by
+// kVectorB.
 //
 // Grid: x = tiles of (images * pixels out) * tiles of filters of a group, y = splits, z = groups.
-// Threads, shared memory, parts and counters as for gemm.cuh.
+// Threads, shared memory, parts, counters and clusters as for gemm.cuh.
 // Cost: flops 2 * pixels * filters * taps * channels of a group; bytes x + w + y from memory, x
 // taps * tiles(filters) times from L2.
 #pragma once
@@ -209,27 +209,19 @@ PLANISH_DEVICE void conv_kernel(const ConvParams& p) {
         const i32 at = step * Config::kTileK;
         CopyB::copy(stage, w + at, p.stride_w, p.filters - first_n, end_k - first_k - at);
       });
-  if constexpr (Config::kSplit) {
-    const i64 place = static_cast<i64>(group) * grid_x() + block_x();
-    const auto splits = static_cast<int>(grid_y());
-    auto* parts = pointer<typename Tile::Sum>(p.parts) +
-                  place * splits * (static_cast<i64>(Config::kTileM) * Config::kTileN);
-    if (!product.join_splits(parts, pointer<i32>(p.counters) + place, static_cast<int>(block_y()),
-                             splits)) {
-      return;
-    }
-  }
-  product.finish([&](i32 row, i32 column, typename Tile::Sum(&sums)[8]) {
-    const i32 at = first_m + row;
-    const i32 filter = first_n + column;
-    if (at >= pixels || filter >= p.filters) return;
-    const i32 of_image = at / s.pixels();
-    const i32 pixel = at - of_image * s.pixels();
-    const i32 channel = group * p.filters + filter;
-    Output* to = pointer<Output>(p.y) + of_image * p.y_image + pixel * p.y_pixel + channel;
-    emit_row<typename Config::Tail>(to, p.tail, of_image, pixel, channel,
-                                    least(8, p.filters - filter), sums);
-  });
+  const i64 place = static_cast<i64>(group) * grid_x() + block_x();
+  finish_product<Config>(
+      product, place, p.parts, p.counters, [&](i32 row, i32 column, typename Tile::Sum(&sums)[8]) {
+        const i32 at = first_m + row;
+        const i32 filter = first_n + column;
+        if (at >= pixels || filter >= p.filters) return;
+        const i32 of_image = at / s.pixels();
+        const i32 pixel = at - of_image * s.pixels();
+        const i32 channel = group * p.filters + filter;
+        Output* to = pointer<Output>(p.y) + of_image * p.y_image + pixel * p.y_pixel + channel;
+        emit_row<typename Config::Tail>(to, p.tail, of_image, pixel, channel,
+                                        least(8, p.filters - filter), sums);
+      });
 }
 
 }  // namespace planish

@@ -14,9 +14,9 @@
 //   };
 //
 // w: [taps][channels] of Input, weights; stride_w elements a tap. More outputs than inputs
-// (multiplier q): repeat the channels of x by q beforehand, or take conv.cuh with groups. Grid: x =
-// conv_depthwise_blocks(), z = images. Threads any multiple of 32. No shared memory. Cost: flops 2
-// * taps * elements of y; bytes x + y once, w from L2.
+// (multiplier q): repeat the channels of x by q beforehand, or take conv.cuh with groups.
+// Grid: x = conv_depthwise_blocks(), z = images. Threads any multiple of 32. No shared memory.
+// Cost: flops 2 * taps * elements of y; bytes x + y once, w from L2.
 #pragma once
 
 #include "tail.cuh"

@@ -8,14 +8,16 @@
 // global memory only through load/store and the copies below, and shared memory only through
 // Shared<T>, so that the emulator sees each access. Compile as C++20.
 //
-//   PLANISH_KERNEL(threads, blocks)  threads of a block, least blocks that must fit a
-//   multiprocessor PLANISH_PARAMS(Type)             the one parameter of an entry PLANISH_DEVICE a
-//   function of a kernel PLANISH_UNROLL                   unroll the loop that follows
+//   PLANISH_KERNEL(threads, blocks)  threads of a block, least blocks that must fit a processor
+//   PLANISH_CLUSTER(size)            behind it: `size` neighbours in grid y share a cluster (sm_90;
+//                                    grid y is a multiple of it)
+//   PLANISH_PARAMS(Type)             the one parameter of an entry
+//   PLANISH_DEVICE                   a function of a kernel
+//   PLANISH_CONSTEXPR                a function of constants; hosts may call it too
+//   PLANISH_UNROLL                   unroll the loop that follows
 //   PLANISH_DEPENDENT_LAUNCH         0 before the include leaves out the instructions that order a
-//                                    kernel after its predecessor (sm_90; no-ops in an ordinary
-//                                    launch)
-//   PLANISH_FAST_MATH                define as 1 for approximations good to f16 and bf16
-//   (expression.cuh)
+//                                    kernel after its predecessor (sm_90; no-ops in a plain launch)
+//   PLANISH_FAST_MATH                1 before the include: functions good to f16 and bf16
 #pragma once
 
 #ifndef PLANISH_DEPENDENT_LAUNCH
@@ -29,12 +31,18 @@
 #define PLANISH_DEVICE __device__ __forceinline__
 #define PLANISH_CONSTEXPR __device__ constexpr
 #define PLANISH_KERNEL(threads, blocks) __global__ __launch_bounds__(threads, blocks)
+#if __CUDA_ARCH__ >= 900
+#define PLANISH_CLUSTER(size) __cluster_dims__(1, size, 1)
+#else
+#define PLANISH_CLUSTER(size)
+#endif
 #define PLANISH_PARAMS(...) const __grid_constant__ __VA_ARGS__
 #define PLANISH_UNROLL _Pragma("unroll")
 #else
 #define PLANISH_DEVICE inline
 #define PLANISH_CONSTEXPR constexpr
 #define PLANISH_KERNEL(threads, blocks) __attribute__((visibility("default")))
+#define PLANISH_CLUSTER(size)
 #define PLANISH_PARAMS(...) const __VA_ARGS__&
 #define PLANISH_UNROLL
 #endif
@@ -401,6 +409,45 @@ PLANISH_DEVICE void sync_warp() { __syncwarp(); }
 PLANISH_DEVICE void sync_group(u32 id, u32 threads) {
   asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(threads) : "memory");
 }
+
+// --- clusters of blocks (sm_90) ------------------------------------------------------------------
+
+// All threads of a cluster of `size` blocks; what they wrote to shared memory before is seen
+// behind.
+PLANISH_DEVICE void sync_cluster(u32) {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory");
+  asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory");
+#else
+  __trap();
+#endif
+}
+// Four words of the same array in the shared memory of block `rank` (grid y modulo size) of the
+// cluster, which must not have ended.
+template <class T>
+PLANISH_DEVICE Pack<T, 4> load_from_block(Shared<T> array, int i, u32 rank, u32) {
+  static_assert(sizeof(T) == 4);
+  union {
+    Pack<T, 4> value;
+    u32 words[4];
+  } u;
+#if __CUDA_ARCH__ >= 900
+  u32 at;
+  asm volatile("mapa.shared::cluster.u32 %0, %1, %2;"
+               : "=r"(at)
+               : "r"(array.address(i)), "r"(rank));
+  asm volatile("ld.shared::cluster.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(u.words[0]), "=r"(u.words[1]), "=r"(u.words[2]), "=r"(u.words[3])
+               : "r"(at)
+               : "memory");
+#else
+  u.value = array.template get_pack<4>(i);
+  __trap();
+#endif
+  return u.value;
+}
+
+// --- lanes of a warp -----------------------------------------------------------------------------
 
 // All 32 lanes take part.
 template <class T>

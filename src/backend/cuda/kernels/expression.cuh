@@ -51,6 +51,18 @@ PLANISH_DEVICE T stored(V x) {
     return static_cast<T>(x);
 }
 
+// A real number as an integer of few bits: rounded to nearest even, moved by the zero point, held
+// within the type. NaN gives the zero point.
+template <class T>
+PLANISH_DEVICE T quantised(float x, float zero) {
+  constexpr float kLow = static_cast<T>(-1) < static_cast<T>(0) ? -128.0f : 0.0f;
+  static_assert(sizeof(T) == 1);
+  float y = x != x ? zero : ::rintf(x) + zero;
+  y = y < kLow ? kLow : y;
+  y = y > kLow + 255.0f ? kLow + 255.0f : y;
+  return static_cast<T>(static_cast<int>(y));
+}
+
 // Numbers of the expression, as constants of the type that it is computed in.
 template <class T>
 struct Constant {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tensors made by position:
-//   pad_kernel      y = x moved within y; outside it a value, the edge, x reflected or x repeated.
-//   Also crops. trilu_kernel    y = x where column - row >= diagonal (kUpper) or <= diagonal, else
-//   0 one_hot_kernel  y[o, d, i] = index[o, i] == d ? on : off; negative indices count from the end
+//   pad_kernel      y = x moved within y (or cropped); outside it a value, the edge, x reflected
+//                   or x repeated
+//   trilu_kernel    y = x where column - row >= diagonal (kUpper) or <= diagonal, else 0
+//   one_hot_kernel  y[o, d, i] = index[o, i] == d ? on : off; negative indices count from the end
 //
 //   struct Config {
 //     using Element = u16;                     // any type of the elements' size

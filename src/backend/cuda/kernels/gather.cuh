@@ -9,9 +9,8 @@
 //   struct Config {
 //     using Element = u16;              // any type of the elements' size
 //     using Index = i64;                // i32 or i64
-//     static constexpr int kVector = 8; // gather and gather_nd: elements of c at a time; divides
-//     c's size static constexpr int kRank = 3;   // gather_elements: axes of index; gather_nd:
-//     indices of a tuple
+//     static constexpr int kVector = 8;  // gather, gather_nd: elements of c at a time; divides c
+//     static constexpr int kRank = 3;  // axes of index (gather_elements), indices of a tuple (nd)
 //   };
 // Grid: x = ceil(elements of y / kVector / threads) (kVector 1 for gather_elements); threads any.
 // Cost: bytes 2 y + indices.

@@ -2,26 +2,29 @@
 // C[b, m, n] = Tail(sum over k of A[b, m, k] B[b, k, n]) on the matrix units.
 //
 // Config: that of mma_tile.cuh, and
-//   using Output = f16;                        // f32, f16, bf16, i32, i8, ...
-//   using Tail = NoTail;                       // tail.cuh; rows m, columns n
-//   static constexpr bool kConstantB = true;   // B is weights: may be read before the predecessor
-//   ends static constexpr bool kSplit = false;      // grid y splits K, see below static constexpr
-//   int kM = 0, kN = 0, kK = 0;   // sizes baked in; 0: in the parameters static constexpr i64
-//   kStrideA = 0, kStrideB = 0;   // row strides baked in, likewise
+//   using Output = f16;                       // f32, f16, bf16, i32, i8, ...
+//   using Tail = NoTail;                      // tail.cuh; rows m, columns n
+//   static constexpr bool kConstantB = true;  // B is weights: read before the predecessor ends
+//   static constexpr bool kSplit = false;     // grid y splits K, see below
+//   static constexpr int kM = 0, kN = 0, kK = 0;      // sizes baked in; 0: in the parameters
+//   static constexpr i64 kStrideA = 0, kStrideB = 0;  // row strides baked in, likewise
 //
 // Layouts: A has element (m, k) at m * stride_a + k if kMajorKA, else at k * stride_a + m. B has
 // element (k, n) at n * stride_b + k if kMajorKB, else at k * stride_b + n. C: m * stride_c + n.
-// Batch b has the offsets b / batch_inner * batch_x[0] + b % batch_inner * batch_x[1], which may be
-// 0. kVectorA > 1 needs a, its stride and its batch strides to be multiples of kVectorA elements; B
-// likewise. Any m, n, k >= 1; k = 0 gives Tail(0).
+// Batch b has the offsets b / batch_inner * batch_x[0] + b % batch_inner * batch_x[1], which may
+// be 0. kVectorA > 1 needs a, its stride and its batch strides to be multiples of kVectorA
+// elements; B likewise. Any m, n >= 1; k = 0 gives Tail(0).
 //
 // Grid: x = gemm_tiles(m, kTileM) * gemm_tiles(n, kTileN); y = splits of K, each k_split long, a
 // multiple of kTileK (without kSplit: 1, k_split = k or more); z = least(batches, 65535). Threads
 // MmaTile<Config>::kThreads, shared memory MmaTile<Config>::kSharedBytes (gemm_shared_bytes()).
 // With kSplit, `parts` has room for grid x * z * y * kTileM * kTileN floats and batches must be
-// grid z; `counters` holds grid x * z integers, zero before and after. Cost: flops 2 b m n k;
-// bytes: A read tiles(n) times and B tiles(m) times from L2, once from memory, C once; with splits
-// 8 m n more for each split.
+// grid z; `counters` holds grid x * z integers, zero before and after.
+// With kSplit and `static constexpr int kCluster = 4` (2 to 8; sm_90) the splits of a tile are a
+// cluster that joins them through shared memory: grid y is kCluster, parts and counters are not
+// used, and the entry is declared PLANISH_KERNEL(...) PLANISH_CLUSTER(kCluster).
+// Cost: flops 2 b m n k; bytes: A read tiles(n) times and B tiles(m) times from L2, once from
+// memory, C once; with splits 8 m n more for each split, none with a cluster.
 #pragma once
 
 #include "mma_tile.cuh"
@@ -53,10 +56,12 @@ struct GemmParams {
 PLANISH_CONSTEXPR i32 gemm_tiles(i32 size, i32 tile) { return ceil_div(size, tile); }
 // As MmaTile<Config>::kSharedBytes, for hosts.
 PLANISH_CONSTEXPR i32 gemm_shared_bytes(i32 tile_m, i32 tile_n, i32 tile_k, i32 stages, i32 warps_m,
-                                        i32 warps_n, i32 warps_k, i32 element_bytes) {
-  return most(
-      stages * (tile_m + tile_n) * tile_k * element_bytes,
-      most(warps_m * warps_n * 64 * (tile_n / warps_n + 8), (warps_k - 1) * tile_m * tile_n * 4));
+                                        i32 warps_n, i32 warps_k, i32 element_bytes,
+                                        bool is_cluster = false) {
+  const i32 ring = stages * (tile_m + tile_n) * tile_k * element_bytes;
+  const i32 staging = warps_m * warps_n * 64 * (tile_n / warps_n + 8);
+  return most(most(ring, is_cluster ? tile_m * (tile_n + 8) * 4 : 0),
+              most(staging, (warps_k - 1) * tile_m * tile_n * 4));
 }
 
 // The tile of a block: neighbours in x share columns of B within groups of eight rows of tiles.
@@ -89,6 +94,29 @@ PLANISH_DEVICE void emit_row(Output* to, const TailOperand* operands, i64 batch,
     apply_tail<Tail>(operands, batch, row, column, count, y);
     store_row(to, count, y);
   }
+}
+
+// Hands out a tile's rows (MmaTile::finish), after joining the splits of K. False: another block
+// does it.
+template <class Config, class Emit>
+PLANISH_DEVICE bool finish_product(MmaTile<Config>& product, i64 place, u64 parts, u64 counters,
+                                   Emit emit) {
+  using Tile = MmaTile<Config>;
+  if constexpr (Tile::kCluster > 1) {
+    product.finish_cluster(emit);
+  } else {
+    if constexpr (Config::kSplit) {
+      const auto splits = static_cast<int>(grid_y());
+      auto* mine = pointer<typename Tile::Sum>(parts) +
+                   place * splits * (static_cast<i64>(Config::kTileM) * Config::kTileN);
+      if (!product.join_splits(mine, pointer<i32>(counters) + place, static_cast<int>(block_y()),
+                               splits)) {
+        return false;
+      }
+    }
+    product.finish(emit);
+  }
+  return true;
 }
 
 template <class Config>
@@ -146,23 +174,16 @@ PLANISH_DEVICE void gemm_kernel(const GemmParams& p) {
             CopyB::copy(stage, b + at * stride_b, stride_b, end_k - first_k - at, n - first_n);
           }
         });
-    if constexpr (Config::kSplit) {
-      const i64 place = static_cast<i64>(batch) * grid_x() + block_x();
-      const auto splits = static_cast<int>(grid_y());
-      auto* parts = pointer<typename Tile::Sum>(p.parts) +
-                    place * splits * (static_cast<i64>(Config::kTileM) * Config::kTileN);
-      if (!product.join_splits(parts, pointer<i32>(p.counters) + place, static_cast<int>(block_y()),
-                               splits)) {
-        return;
-      }
-    }
-    product.finish([&](i32 row, i32 column, typename Tile::Sum(&x)[8]) {
-      const i32 r = first_m + row;
-      const i32 s = first_n + column;
-      if (r >= m || s >= n) return;
-      emit_row<typename Config::Tail>(c + r * p.stride_c + s, p.tail, batch, r, s, least(8, n - s),
-                                      x);
-    });
+    const i64 place = static_cast<i64>(batch) * grid_x() + block_x();
+    const bool is_done = finish_product<Config>(
+        product, place, p.parts, p.counters, [&](i32 row, i32 column, typename Tile::Sum(&x)[8]) {
+          const i32 r = first_m + row;
+          const i32 s = first_n + column;
+          if (r >= m || s >= n) return;
+          emit_row<typename Config::Tail>(c + r * p.stride_c + s, p.tail, batch, r, s,
+                                          least(8, n - s), x);
+        });
+    if (!is_done) return;
     sync_block();
   }
 }

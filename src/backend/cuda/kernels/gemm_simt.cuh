@@ -7,8 +7,8 @@
 //     using InputA = f32; using InputB = f32; using Output = f32;
 //     using Sum = float;                // float, double, i32, i64: what products are added in
 //     using Tail = NoTail;              // tail.cuh; only if Sum is float
-//     static constexpr int kTileM = 64, kTileN = 64;  // multiples of 16; 256 threads, each (M/16 x
-//     N/16)
+//     // Multiples of 16; 256 threads, each with kTileM / 16 times kTileN / 16 elements.
+//     static constexpr int kTileM = 64, kTileN = 64;
 //   };
 //
 // Grid: x = tiles of m * tiles of n, z = least(batches, 65535). Threads 256. Shared memory

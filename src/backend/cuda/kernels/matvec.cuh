@@ -6,19 +6,21 @@
 //
 //   struct Config {
 //     using Input = f16; using Output = f16;
-//     using Weight = f16;                // f16, bf16, f32; i8 or u8; Nibbles (two 4-bit values a
-//     byte, using Scale = f16;                 //   low first) using Tail = NoTail; // tail.cuh:
-//     row r, column n static constexpr int kRows = 1;    // rows of x, all held by a thread; up to
-//     8 static constexpr int kOutputs = 2; static constexpr int kVector = 8;  // elements of W a
-//     lane reads at once: 16 bytes or less. Divides k;
-//                                        //   row strides and addresses multiples of it
+//     using Weight = f16;  // f16, bf16, f32; i8, u8; Nibbles (two 4-bit values a byte, low first)
+//     using Scale = f16;
+//     using Tail = NoTail;              // tail.cuh: row r, column n
+//     static constexpr int kRows = 1;   // rows of x, all held by a thread; up to 8
+//     static constexpr int kOutputs = 2;
+//     // Elements of W that a lane reads at once: 16 bytes or less. Divides k; row strides and
+//     // addresses are multiples of it.
+//     static constexpr int kVector = 8;
 //     static constexpr int kWarps = 4, kWarpsK = 1;
-//     static constexpr int kAhead = 4;   // reads of W begun before the predecessor ends (weights)
-//     static constexpr int kBlock = 0;   // 0: not quantised; else elements of K of one scale, a
-//     multiple
-//                                        //   of kVector
-//     static constexpr bool kHasZero = false;  // zero points: one byte a scale (u8 or i8, as
-//     Weight); the static constexpr int kZero = 8;          //   same for all without
+//     static constexpr int kAhead = 4;  // reads of W begun before the predecessor ends (weights)
+//     // 0: not quantised; else the elements of K of one scale, a multiple of kVector.
+//     static constexpr int kBlock = 0;
+//     // Zero points: one byte a scale (i8 if Weight is, else u8), or kZero for all.
+//     static constexpr bool kHasZero = false;
+//     static constexpr int kZero = 8;
 //   };
 // W: [n][stride_w]; scales and zeros [n][ceil(k / kBlock)].
 // Grid: x = ceil(n / (kOutputs * kWarps / kWarpsK)), z = ceil(rows / kRows). Threads 32 * kWarps.

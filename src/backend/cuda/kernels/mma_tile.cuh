@@ -4,16 +4,18 @@
 // shared memory, filled by background copies; each warp holds its part of C in registers.
 //
 //   struct Config {
-//     using Input = f16;                     // f16, bf16; f32 is computed as TF32; i8, u8 (A) with
-//     i8 (B) static constexpr int kTileM = 128, kTileN = 64, kTileK = 32, kStages = 4; static
-//     constexpr int kWarpsM = 2, kWarpsN = 2;  // warps over the tile static constexpr int kWarpsK
-//     = 1;               // warps that share a tile and split each step's K static constexpr bool
-//     kMajorKA = true;  // K is the contiguous axis of A; false: M is (not for i8) static constexpr
-//     bool kMajorKB = true;  // K is the contiguous axis of B; false: N is (not for i8) static
-//     constexpr int kVectorA = 8, kVectorB = 8;  // elements that lie together and aligned in
-//     global
-//   };                                                  //   memory: 16 bytes at most; less is
-//   slower
+//     using Input = f16;  // f16, bf16; f32 is computed as TF32; i8, or u8 (A) with i8 (B)
+//     static constexpr int kTileM = 128, kTileN = 64, kTileK = 32, kStages = 4;
+//     static constexpr int kWarpsM = 2, kWarpsN = 2;  // warps over the tile
+//     static constexpr int kWarpsK = 1;  // warps that share a tile and split each step's K
+//     static constexpr bool kMajorKA = true;  // K is A's contiguous axis; false: M is (not i8)
+//     static constexpr bool kMajorKB = true;  // K is B's contiguous axis; false: N is (not i8)
+//     // Elements that lie together and aligned in global memory: up to 16 bytes; less is slower.
+//     static constexpr int kVectorA = 8, kVectorB = 8;
+//   };
+//
+// With `static constexpr bool kExact = true` f32 is computed as three TF32 products of its high and
+// low parts: as exact as f32 itself, at a third of the rate.
 //
 // Limits: kTileM / kWarpsM and kTileN / kWarpsN multiples of 16; kTileK * size a multiple of
 // 32 * kWarpsK bytes and at least 64. bf16, f32 and i8 need sm_80.
@@ -100,6 +102,20 @@ struct MmaTile {
   static constexpr int kTileM = Config::kTileM, kTileN = Config::kTileN, kTileK = Config::kTileK;
   static constexpr int kWarpsM = Config::kWarpsM, kWarpsN = Config::kWarpsN;
   static constexpr int kWarpsK = Config::kWarpsK, kStages = Config::kStages;
+  static constexpr bool kExact = [] {
+    if constexpr (requires { Config::kExact; }) {
+      return Config::kExact && kSame<T, f32>;
+    } else {
+      return false;
+    }
+  }();
+  static constexpr int kCluster = [] {
+    if constexpr (requires { Config::kCluster; }) {
+      return Config::kCluster;
+    } else {
+      return 1;
+    }
+  }();
   static constexpr int kWarps = kWarpsM * kWarpsN * kWarpsK;
   static constexpr int kThreads = 32 * kWarps;
   static constexpr int kGroupThreads = 32 * kWarpsM * kWarpsN;  // that hold C once
@@ -113,7 +129,9 @@ struct MmaTile {
   static constexpr int kRowStride = kWarpN + 8;  // of the staging for the epilogue
   static constexpr int kStagingBytes = kWarpsM * kWarpsN * 16 * kRowStride * 4;
   static constexpr int kReduceBytes = (kWarpsK - 1) * kTileM * kTileN * 4;
-  static constexpr int kSharedBytes = most(kRingBytes, most(kStagingBytes, kReduceBytes));
+  static constexpr int kClusterBytes = kCluster > 1 ? kTileM*(kTileN + 8) * 4 : 0;
+  static constexpr int kSharedBytes =
+      most(most(kRingBytes, kClusterBytes), most(kStagingBytes, kReduceBytes));
 
   static_assert(kWarpM % 16 == 0 && kWarpN % 16 == 0, "a warp's part is a multiple of 16 x 16");
   static_assert(kTileK % (kStepK * kWarpsK) == 0,
@@ -214,10 +232,14 @@ struct MmaTile {
       for (int i = 0; i < kMmaM; ++i) read_a(a[i], a_stage, warp_m() * kWarpM + 16 * i, k);
       PLANISH_UNROLL
       for (int j = 0; j < kMmaN / 2; ++j) read_b(b[j], b_stage, warp_n() * kWarpN + 16 * j, k);
-      PLANISH_UNROLL
-      for (int i = 0; i < kMmaM; ++i) {
+      if constexpr (kExact) {
+        multiply_exactly(a, b);
+      } else {
         PLANISH_UNROLL
-        for (int j = 0; j < kMmaN; ++j) mma(T{}, sums[i][j], a[i], b[j / 2][j % 2]);
+        for (int i = 0; i < kMmaM; ++i) {
+          PLANISH_UNROLL
+          for (int j = 0; j < kMmaN; ++j) mma(T{}, sums[i][j], a[i], b[j / 2][j % 2]);
+        }
       }
     }
   }
@@ -319,6 +341,49 @@ struct MmaTile {
     return true;
   }
 
+  // Splits of K over the blocks of a cluster: each adds up and hands out (as finish()) its share of
+  // the rows, reading the parts of all from their shared memory.
+  template <class Emit>
+  PLANISH_DEVICE void finish_cluster(Emit emit) {
+    constexpr int kStride = kTileN + 8;
+    constexpr int kItems = kTileM * kTileN / 8;
+    const int lane = static_cast<int>(lane_index());
+    const Shared<Sum> tile = shared_array<Sum>(0);
+    PLANISH_UNROLL
+    for (int e = 0; e < kMmaM * kMmaN * 2; ++e) {
+      const int i = e / (2 * kMmaN), j = e / 2 % kMmaN, half = e % 2;
+      if (warp_k() != 0) continue;
+      const Pack<Sum, 2> two{{sums[i][j][2 * half], sums[i][j][2 * half + 1]}};
+      const int row = warp_m() * kWarpM + 16 * i + 8 * half + lane / 4;
+      tile.template set_pack<2>(row * kStride + warp_n() * kWarpN + 8 * j + lane % 4 * 2, two);
+    }
+    sync_cluster(kCluster);
+    const int rank = static_cast<int>(block_y()) % kCluster;
+    for (int item = static_cast<int>(thread_index()) * kCluster + rank; item < kItems;
+         item += kThreads * kCluster) {
+      const int row = item / (kTileN / 8);
+      const int column = item % (kTileN / 8) * 8;
+      Pack<Sum, 4> parts[kCluster][2];
+      PLANISH_UNROLL
+      for (int s = 0; s < kCluster; ++s) {
+        PLANISH_UNROLL
+        for (int part = 0; part < 2; ++part) {
+          parts[s][part] = load_from_block(tile, row * kStride + column + 4 * part,
+                                           static_cast<u32>(s), kCluster);
+        }
+      }
+      Sum x[8] = {};
+      PLANISH_UNROLL
+      for (int s = 0; s < kCluster; ++s) {
+        PLANISH_UNROLL
+        for (int e = 0; e < 8; ++e) x[e] += parts[s][e / 4].at[e % 4];
+      }
+      emit(row, column, x);
+    }
+    // No block leaves while others read its memory.
+    sync_cluster(kCluster);
+  }
+
   // Hands the tile out in rows: emit(row, column, x) with eight neighbouring columns from `column`,
   // both counted from the tile's corner. Called by all threads after run().
   template <class Emit>
@@ -369,9 +434,46 @@ struct MmaTile {
                      column % kChunk);
   }
   static PLANISH_DEVICE void round(u32 (&x)[4]) {
-    if constexpr (kSame<T, f32>) {
+    if constexpr (kSame<T, f32> && !kExact) {
       PLANISH_UNROLL
       for (int e = 0; e < 4; ++e) x[e] = to_tf32(float_of_bits(x[e]));
+    }
+  }
+  // A float as the sum of two TF32 numbers.
+  template <int kCount>
+  static PLANISH_DEVICE void divide(const u32 (&x)[kCount], u32 (&high)[kCount],
+                                    u32 (&low)[kCount]) {
+    PLANISH_UNROLL
+    for (int e = 0; e < kCount; ++e) {
+      const float whole = float_of_bits(x[e]);
+      // The bits that TF32 does not have may hold anything after the conversion.
+      high[e] = to_tf32(whole) & 0xffffe000u;
+      // The largest numbers round up to infinity: they are cut instead.
+      if (finite(high[e]) == 0) high[e] = x[e] & (finite(x[e]) == 0 ? ~0u : 0xffffe000u);
+      const float rest = whole - float_of_bits(high[e]);
+      // Of infinities and NaN nothing is left.
+      low[e] = rest == rest ? to_tf32(rest) : 0;
+    }
+  }
+  // Zero in place of infinities and NaN, whose products with an empty low part would be NaN.
+  static PLANISH_DEVICE u32 finite(u32 x) { return (x & 0x7f800000u) == 0x7f800000u ? 0 : x; }
+  PLANISH_DEVICE void multiply_exactly(const u32 (&a)[kMmaM][4], const u32 (&b)[kMmaN / 2][2][2]) {
+    u32 b_high[kMmaN][2], b_low[kMmaN][2];
+    PLANISH_UNROLL
+    for (int j = 0; j < kMmaN; ++j) divide(b[j / 2][j % 2], b_high[j], b_low[j]);
+    PLANISH_UNROLL
+    for (int i = 0; i < kMmaM; ++i) {
+      u32 a_high[4], a_low[4];
+      divide(a[i], a_high, a_low);
+      PLANISH_UNROLL
+      for (int j = 0; j < kMmaN; ++j) {
+        const u32 b_finite[2] = {finite(b_high[j][0]), finite(b_high[j][1])};
+        const u32 a_finite[4] = {finite(a_high[0]), finite(a_high[1]), finite(a_high[2]),
+                                 finite(a_high[3])};
+        mma(T{}, sums[i][j], a_low, b_finite);
+        mma(T{}, sums[i][j], a_finite, b_low[j]);
+        mma(T{}, sums[i][j], a_high, b_high[j]);
+      }
     }
   }
 };

@@ -10,12 +10,12 @@
 //     static constexpr int kRank = 2, kInputs = 2;
 //     using Input0 = f16; using Input1 = f32; using Output = f16;
 //     using Expression = ...;                  // Output apply(Input0, Input1): values as stored
-//     static constexpr int kVector = 8;        // elements of the innermost axis a thread takes at
-//     once static constexpr int kUnroll = 2;        // such vectors a thread (a block's width
-//     apart) static constexpr int kInner0 = 1;        // stride of input 0 along the innermost
-//     axis: 1 or 0; static constexpr int kInner1 = 0;        //   -1: in the parameters (then
-//     kVector is 1) static constexpr int kInnerOutput = 1;   // 1, or -1 with kVector 1 static
-//     constexpr bool kWide = false;     // true if a size or an offset reaches 2^31
+//     static constexpr int kVector = 8;  // elements of the innermost axis a thread takes at once
+//     static constexpr int kUnroll = 2;  // such vectors a thread (a block's width apart)
+//     // Strides along the innermost axis: 1 or 0; -1: in the parameters (then kVector is 1).
+//     static constexpr int kInner0 = 1, kInner1 = 0;
+//     static constexpr int kInnerOutput = 1;  // 1, or -1 with kVector 1
+//     static constexpr bool kWide = false;    // true if a size or an offset reaches 2^31
 //   };
 // More than one output: kOutputs = 2, using Output0, Output1, kInnerOutput for all, and
 //     static void apply(Output0& y0, Output1& y1, Input0 x0, ...);

@@ -6,18 +6,18 @@
 //
 //   struct Config {
 //     using Input = f16; using Output = f16;
-//     using Tail = NoTail;                  // tail.cuh: image, pixel, channel; Input a float type
-//     then static constexpr int kKind = kPoolMax;   // kPoolMax, kPoolMean (over taps inside),
-//     kPoolMeanPadded static constexpr int kVector = 8;     // channels a thread; > 1 needs channel
-//     stride 1 and whole vectors static constexpr bool kChannelsLast = true;  // neighbouring
-//     threads take channels; else pixels
+//     using Tail = NoTail;  // tail.cuh: image, pixel, channel; for f16, bf16 and f32
+//     static constexpr int kKind = kPoolMax;  // kPoolMax, kPoolMean, kPoolMeanPadded
+//     static constexpr int kVector = 8;  // channels a thread; > 1: channel stride 1, whole vectors
+//     static constexpr bool kChannelsLast = true;  // neighbours take channels, else pixels
 //   };
-// kPoolMeanPadded divides by the taps that lie inside x or its padding (pad before, pad_end
-// behind).
+// kPoolMean divides by the taps inside x, kPoolMeanPadded by those that lie inside x or its padding
+// (pad before, pad_end behind).
 //
 // Window sizes are in the parameters: one instance serves many layers. A thread makes one output.
 // Grid: x = ceil(out pixels * ceil(channels / kVector) / threads), z = least(images, 65535);
-// threads any. Cost: bytes x + y once (overlaps from L2); flops taps an output.
+// threads any.
+// Cost: bytes x + y once (overlaps from L2); flops taps an output.
 #pragma once
 
 #include "reduce.cuh"

@@ -4,29 +4,24 @@
 //
 //   struct Config {
 //     using Input = f16; using Output = f32;
-//     using Fold = FoldSum;                   // below: FoldSum, FoldMean, FoldMax, FoldMin,
-//     FoldProduct, using Number = float;                   //   FoldL1, FoldL2, FoldSumSquare,
-//     FoldLogSum, FoldAll, FoldAny; using Tail = NoTail;                    //   computed in
-//     Number: float, double, i64, u64 static constexpr int kKept = 1, kReduced = 1;   // 0 to 4
-//     static constexpr int kWarps = 4;        // of a block
-//     static constexpr int kVector = 8;       // elements of the vectorised axis, see below
+//     // FoldSum, FoldMean, FoldMax, FoldMin, FoldProduct, FoldL1, FoldL2, FoldSumSquare or
+//     // FoldLogSum.
+//     using Fold = FoldSum;
+//     using Number = float;  // computed in: float, double, i64, u64
+//     using Tail = NoTail;   // only with Number float: 0, index of y, 0
+//     static constexpr int kKept = 1, kReduced = 1;  // axes, 0 to 4
+//     static constexpr int kWarps = 4, kRows = 1;    // a block has kWarps * kRows warps
+//     static constexpr int kVector = 8;
 //     static constexpr bool kColumns = false;
 //   };
-// Tail (only with Number float): 0, index of y, 0.
 //
-// kColumns false: a block folds one element of y; threads walk along the reduced axes, kVector
-// elements
-//   of the innermost at a time (its stride is 1 and its size a multiple of kVector; else kVector
-//   1). With 32 or fewer vectors to fold take kWarps = 1 and kRows elements of y a block (kRows
-//   warps).
+// kColumns false: kWarps warps fold one element of y, walking along the reduced axes, kVector
+//   elements of the innermost at a time (its stride is 1 and its size a multiple of kVector; else
+//   kVector 1). Where there is little to fold take kWarps = 1 and kRows elements of y a block.
 // kColumns true: a thread folds kVector neighbouring elements of y (the innermost kept axis has
-// stride 1 in
-//   x and y and a size that is a multiple of kVector); the kWarps warps of a block share the walk
-//   along the reduced axes and add up in shared memory. static constexpr int kRows = 1; // warps of
-//   a block are kWarps * kRows; 1 if kColumns
-//
-// ArgReduce (arg_reduce_kernel) gives the index along one reduced axis: Config::kLargest,
-// kLastIndex.
+//   stride 1 in x and y and a size that is a multiple of kVector); the kWarps warps of a block
+//   share the walk along the reduced axes and add up in shared memory. kRows is 1.
+// arg_reduce_kernel gives the index along one reduced axis: Config::kLargest, kLastIndex.
 //
 // Grid x = reduce_blocks(); threads 32 * kWarps * kRows; shared memory reduce_shared_bytes().
 // Empty reductions give Fold's neutral value. Cost: bytes x once + y; flops one an element.

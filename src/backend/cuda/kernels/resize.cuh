@@ -7,13 +7,14 @@
 //
 //   struct Config {
 //     using Input = f16; using Output = f16;       // with kNearest the same type, any
-//     static constexpr bool kNearest = false;      // one tap an axis, no weights: elements are
-//     moved static constexpr int kTaps0 = 1, kTaps1 = 2, kTaps2 = 2; static constexpr int kVector =
-//     8;            // channels a thread; > 1 needs channel stride 1 static constexpr bool
-//     kChannelsLast = true;  // neighbouring threads take channels, else positions
+//     static constexpr bool kNearest = false;  // one tap an axis, no weights: elements are moved
+//     static constexpr int kTaps0 = 1, kTaps1 = 2, kTaps2 = 2;
+//     static constexpr int kVector = 8;  // channels a thread; > 1 needs channel stride 1
+//     static constexpr bool kChannelsLast = true;  // neighbours take channels, else positions
 //   };
 // Grid: x = ceil(o0 o1 o2 * ceil(channels / kVector) / threads), z = least(outer, 65535). Threads
-// any. Cost: bytes x once (overlaps from L2) + y; flops 2 taps an output.
+// any.
+// Cost: bytes x once (overlaps from L2) + y; flops 2 taps an output.
 #pragma once
 
 #include "tail.cuh"

@@ -13,15 +13,14 @@
 //   static constexpr int kLayout = kRowNormPlain;
 //
 // kRowNormPlain: rows are contiguous; scale and bias have one element a column.
-// kRowNormPlanes: rows are groups of an image, channels first: row r is image r / groups, group r %
-// groups;
-//   `run` columns (a plane) belong to one channel: scale has `groups * columns / run` elements.
+// kRowNormPlanes: rows are groups of an image, channels first: row r is image r / groups, group
+//   r % groups; `run` columns (a plane) belong to one channel: scale has `groups * columns / run`
+//   elements.
 // kRowNormPixels: the same, channels last: runs of `run` channels lie `pitch` apart, an image
-// x_row, a
-//   group x_group apart; y is laid out as x. kVector divides run.
-// For the last two the Tail must have no operands.
-// Instance normalisation has one channel a group. mean and inverse (1 / sqrt(...)) are stored if
-// their addresses are not 0. Cost: bytes x (+ residual) + y (+ sum) once; flops 8 an element.
+//   x_row, a group x_group apart; y is laid out as x. kVector divides run.
+// For the last two the Tail must have no operands. Instance normalisation has one channel a group.
+// mean and inverse (1 / sqrt(...)) are stored if their addresses are not 0.
+// Cost: bytes x (+ residual) + y (+ sum) once; flops 8 an element.
 #pragma once
 
 #include "rows.cuh"

@@ -7,11 +7,11 @@
 //     using Input = f16;
 //     static constexpr int kWarps = 1;    // of a row
 //     static constexpr int kRows = 4;     // rows of a block; 1 if kWarps > 1
-//     static constexpr int kVector = 8;   // divides the row's columns; strides and addresses
-//     multiples of it static constexpr int kItems = 3;    // vectors a thread holds: 32 * kWarps *
-//     kVector * kItems >= columns static constexpr bool kStream = false;  // true: longer rows;
-//     kItems is 1
+//     static constexpr int kVector = 8;   // divides columns, strides and addresses
+//     static constexpr int kItems = 3;    // vectors a thread holds, see below
+//     static constexpr bool kStream = false;  // true: longer rows; kItems is 1
 //   };
+// 32 * kWarps * kVector * kItems is at least the columns, unless they are streamed.
 // Threads 32 * kWarps * kRows, grid x = ceil(rows / kRows), shared memory
 // rows_shared_bytes(kWarps).
 #pragma once

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// scan_kernel: running sums or products along an axis (CumSum): y[o, i, c] = join of x[o, j, c], j
-// <= i (j < i if kExclusive; from the end if kReverse). One thread a line (o, c): neighbours take
-// neighbours of c. With inner == 1 and kWarp one warp a line instead, 32 elements at a time.
+// scan_kernel: running sums or products along an axis (CumSum): y[o, i, c] = join of x[o, j, c] for
+//   j <= i (j < i if kExclusive; from the end if kReverse). One thread a line (o, c): neighbours
+//   take neighbours of c. With inner == 1 and kWarp one warp a line, 32 elements at a time.
 // top_k_kernel: the k best of each line in order, with their indices; of equals the first. A block
-// a line. NaN counts as the largest.
+//   a line. NaN counts as the largest.
 //
 //   struct Config {
 //     using Element = f32;
@@ -14,8 +14,8 @@
 //     static constexpr int kWarps = 8;          // top_k: of a block
 //   };
 // Grid: scan x = ceil(outer * inner / threads) lines, kWarp: lines a warp each; top_k x = outer *
-// inner, threads 32 * kWarps, shared memory top_k_shared_bytes(). Cost: scan bytes x + y; top_k
-// reads the line k times, from cache.
+// inner, threads 32 * kWarps, shared memory top_k_shared_bytes().
+// Cost: scan bytes x + y; top_k reads the line k times, from cache.
 #pragma once
 
 #include "reduce.cuh"

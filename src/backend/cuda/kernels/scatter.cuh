@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes updates into y, which holds the data already (a copy made before, or the same memory):
 //   scatter_elements_kernel  y[p with index[p] on the axis] = join(y[...], updates[p])
-//   ScatterElements scatter_nd_kernel        y[tuple[i], c] = join(y[tuple[i], c], updates[i, c])
-//   ScatterND
+//   scatter_nd_kernel        y[tuple[i], c] = join(y[tuple[i], c], updates[i, c])
 // Updates that meet the same element are joined in their order, so results are the same on every
 // run: one thread does all that may meet.
 //
 //   struct Config {
 //     using Element = f32; using Index = i64;
 //     using Join = JoinSet;              // JoinSet, JoinAdd, JoinMultiply, JoinMax, JoinMin
-//     static constexpr int kRank = 2;    // scatter_elements: axes of index besides the indexed
-//     one;
-//   };                                   // scatter_nd: indices of a tuple
+//     // scatter_elements: axes of index besides the indexed one; scatter_nd: indices of a tuple.
+//     static constexpr int kRank = 2;
+//   };
 // Grid: x = ceil(lines / threads) for scatter_elements (a thread walks along the axis);
 // ceil(inner / threads) for scatter_nd (a thread walks over the tuples), and with JoinSet, where
-// meeting updates are not allowed, y = ceil(tuples / 64) more, each walking 64 of them. Threads
-// any. Faulty indices: nothing is written, and 1 is stored at `fault`. Cost: bytes 3 updates +
-// indices.
+// meeting updates are not allowed, y = ceil(tuples / 64), each walking 64 of them. Threads any.
+// Faulty indices: nothing is written, and 1 is stored at `fault`.
+// Cost: bytes 3 updates + indices.
 #pragma once
 
 #include "gather.cuh"

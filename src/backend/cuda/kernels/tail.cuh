@@ -4,24 +4,26 @@
 // namespace planish::pointwise, so that it finds the functions of expression.cuh:
 //
 //   struct Tail {
-//     static constexpr int kOperands = 2;          // besides the root's own result; up to 8
-//     using Operand0 = f16;                        // element type in memory
+//     static constexpr int kOperands = 2;     // besides the root's own result; up to 8
+//     using Operand0 = f16;                   // element type in memory
 //     using Operand1 = f32;
-//     static constexpr bool kColumn0 = true;       // one value a column (a bias): row and batch
-//     stride 0, static constexpr bool kColumn1 = false;      //   column stride 1 static constexpr
-//     bool kDense1 = true;        // strides of the output itself; absent means false static
-//     PLANISH_DEVICE float apply(float x, const float* in) { return relu(x + in[0]) + in[1]; }
+//     static constexpr bool kColumn0 = true;  // one value a column (a bias): row and batch
+//     static constexpr bool kColumn1 = false; //   stride 0, column stride 1
+//     static constexpr bool kDense1 = true;   // strides of the output itself; absent: false
+//     static PLANISH_DEVICE float apply(float x, const float* in) {
+//       return relu(x + in[0]) + in[1];
+//     }
 //   };
-//   struct NoTail: kOperands = 0, apply returns x. It is defined below.
+// NoTail has no operands and returns x.
 //
 // For output (batch b, row r, column c), operand i is the element at
-//   address + b * batch_stride + r * row_stride + c * column_stride     (strides in elements, may
-//   be 0)
-// of TailOperand i, which lie at the end of the kernel's Params: TailOperand
-// tail[kMaxTailOperands]. A kernel reads kVector neighbouring columns of a row at a time. Operands
-// are read in vectors when kColumn or kDense says so and their addresses and strides allow it, else
-// element by element. Roots: product: rows and columns of C. Convolution and pools: image, pixel,
-// channel. Row kernels (softmax, normalisation): 0, row, column.
+//   address + b * batch_stride + r * row_stride + c * column_stride
+// (strides in elements, may be 0) of TailOperand i, which lie at the end of the kernel's Params:
+// TailOperand tail[kMaxTailOperands]. A kernel reads kVector neighbouring columns of a row at a
+// time. Operands are read in vectors when kColumn or kDense says so and their addresses and
+// strides allow it, else element by element.
+// Roots: product: rows and columns of C. Convolution and pools: image, pixel, channel. Row kernels
+// (softmax, normalisation): 0, row, column.
 #pragma once
 
 #include "device.cuh"

@@ -10,19 +10,16 @@
 //     using Input = f16; using Output = f16;
 //     static constexpr int kBatchAxes = 1;     // 0 to 4
 //     static constexpr int kChannels = 3;      // (de)interleave: rows
-//     static constexpr int kPadded = 4;        // (de)interleave: elements of a pixel, a power of
-//     two;
-//   };                                         //   those beyond kChannels are zero (or not read)
+//     // (de)interleave: elements of a pixel, a power of two; those beyond kChannels are zero (or
+//     // not read).
+//     static constexpr int kPadded = 4;
+//   };
 //
-// transpose: grid x = ceil(columns / 32) * ceil(rows / 32), z = least(batches, 65535), threads 256,
-// shared
-//   memory 32 * 33 * sizeof(Input). Pixels (x channels last -> first): rows = pixels, columns =
-//   channels.
-// interleave: channels first -> last; rows = kChannels, columns = pixels; pixels of y are kPadded
-// elements
-//   apart at least: y_row, a multiple of kPadded, as the batch strides. deinterleave: the reverse:
-//   here x has pixels x_row apart and y has channels y_row apart. Grid x = ceil(columns / 256), z
-//   as above, threads 256.
+// transpose: grid x = ceil(columns / 32) * ceil(rows / 32), z = least(batches, 65535), threads
+//   256, shared memory 32 * 33 * sizeof(Input). Channels last to first: rows are pixels.
+// interleave: channels first to last; rows = kChannels, columns = pixels; y_row, at least kPadded,
+//   and y's batch strides are multiples of kPadded. deinterleave is the reverse: x has pixels
+//   x_row apart, y has channels y_row apart. Grid x = ceil(columns / 256), z as above, threads 256.
 // Cost: bytes x + y once.
 #pragma once
 
