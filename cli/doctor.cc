@@ -23,6 +23,34 @@ bool runs(const char* command) {
   return std::system((std::string(command) + " >/dev/null 2>&1").c_str()) == 0;
 }
 
+void add_gpu(std::vector<Check>& out) {
+  const char* text = nullptr;
+  if (planish_describe_gpu(nullptr, &text) != 0) return;
+  const auto gpu = nlohmann::ordered_json::parse(text);
+  const std::string driver = gpu["driver"];
+  if (driver.empty()) {
+    out.push_back({"NVIDIA driver", "none, the CPU computes: " + std::string(gpu["reason"]),
+                   std::string(gpu["fix"])});
+  } else {
+    out.push_back({"NVIDIA driver", "for CUDA " + driver, ""});
+  }
+  for (const auto& device : gpu["devices"]) {
+    const std::string target = device["target"];
+    out.push_back({"cuda:" + std::to_string(int{device["number"]}),
+                   std::string(device["name"]) + ", " +
+                       bytes_text(double{device["memory_bytes"]}) + ", " +
+                       (target.empty() ? "too old for Planish" : target),
+                   ""});
+  }
+  const std::string compiler = gpu["compiler"];
+  out.push_back({"NVRTC",
+                 compiler.empty() ? "not found: engines for GPUs cannot be built"
+                                  : compiler + " (" + std::string(gpu["compiler_path"]) + ")",
+                 compiler.empty() ? "python3 -m pip install nvidia-cuda-nvrtc" : ""});
+  const std::string cache = gpu["kernel_cache"];
+  out.push_back({"kernel cache", cache.empty() ? "none" : cache, ""});
+}
+
 std::vector<Check> checks() {
   std::vector<Check> out;
   __builtin_cpu_init();
@@ -37,10 +65,7 @@ std::vector<Check> checks() {
   const double memory =
       static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
   out.push_back({"memory", bytes_text(memory), ""});
-  out.push_back({"NVIDIA driver",
-                 access("/dev/nvidiactl", F_OK) == 0 ? "there; this build computes on the CPU only"
-                                                     : "none: the CPU computes",
-                 ""});
+  add_gpu(out);
   out.push_back(runs("python3 -c 'import onnxruntime'")
                     ? Check{"ONNX Runtime", "found: verify compares with it", ""}
                     : Check{"ONNX Runtime", "not found: verify compares with the reference",

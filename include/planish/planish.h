@@ -269,6 +269,10 @@ class Context {
   void set_scratch(void* data, size_t bytes) {
     detail::check(planish_context_set_scratch(handle_.get(), data, bytes));
   }
+  // See planish_context_set_stream. Null means the context's own stream only with `own`.
+  void set_stream(void* stream, bool own, bool wait) {
+    detail::check(planish_context_set_stream(handle_.get(), stream, own ? 1 : 0, wait ? 1 : 0));
+  }
   void run() { detail::check(planish_context_run(handle_.get())); }
   Value output(const std::string& name) {
     planish_value* value = nullptr;

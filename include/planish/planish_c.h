@@ -183,6 +183,11 @@ PLANISH_API void planish_context_set_allocator(planish_context* context,
  * own. */
 PLANISH_API planish_status planish_context_set_scratch(planish_context* context, void* data,
                                                        size_t bytes);
+/* The GPU's stream that runs join; with `own` the context's, and `stream` is ignored. With `wait`
+ * off, runs return when all is enqueued: bind the outputs, and keep inputs and outputs until the
+ * stream is done. Inputs and outputs may be in the GPU's memory. Engines for the CPU ignore it. */
+PLANISH_API planish_status planish_context_set_stream(planish_context* context, void* stream,
+                                                      int own, int wait);
 PLANISH_API planish_status planish_context_run(planish_context* context);
 /* Output i of the last run, a new handle. Its memory is the result's own. */
 PLANISH_API planish_status planish_context_output(planish_context* context, int i,
@@ -195,6 +200,10 @@ PLANISH_API void planish_context_set_step_callback(planish_context* context,
 
 /* ==== libplanish: engines from models
  * ============================================================== */
+
+/* What this machine has for engines on GPUs: driver, devices, compiler; as JSON. The text stays
+ * until the thread's next call. */
+PLANISH_API planish_status planish_describe_gpu(const planish_options* options, const char** json);
 
 PLANISH_API planish_status planish_build_file(const char* path, const planish_options* options,
                                               planish_engine** engine);

@@ -195,6 +195,7 @@ plan::Plan compile(ir::Graph& graph, const BuildRequest& request, Clock& clock) 
                               .check_cancelled = [&clock] { clock.check(); }};
   if (request.options.max_build_memory > 0)
     context.fold_total_bytes = request.options.max_build_memory;
+  context.keep_quantized_weights = !builds_for_gpu(request.options);
   passes::PipelineOptions pipeline;
   for (const std::string& name : split_list(request.options.disable_pass))
     pipeline.disabled.insert(name);

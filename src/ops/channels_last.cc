@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// planish.ConvNhwc, planish.ConvTransposeNhwc, planish.MaxPoolNhwc, planish.AveragePoolNhwc,
-// planish.InstanceNormalizationNhwc, planish.GroupNormalizationNhwc: the ops of those names with
-// their first input and output in N, spatial..., C order. Attributes, weights and bias are the
-// base op's. The reference moves the channels, runs the base op and moves
+// planish.ConvNhwc, planish.ConvIntegerNhwc, planish.ConvTransposeNhwc, planish.MaxPoolNhwc,
+// planish.AveragePoolNhwc, planish.InstanceNormalizationNhwc, planish.GroupNormalizationNhwc: the
+// ops of those names with their first input and output in N, spatial..., C order. Attributes,
+// weights and bias are the base op's. The reference moves the channels, runs the base op and moves
 // them back.
 #include <numeric>
 
@@ -128,6 +128,12 @@ const RegisterOp kConv(channels_last_def(
      optional("group", AttrKind::kInt), optional("kernel_shape", AttrKind::kInts),
      optional("pads", AttrKind::kInts), optional("strides", AttrKind::kInts)},
     {2, 3}, 1e-5));
+const RegisterOp kConvInteger(channels_last_def(
+    "ConvInteger",
+    {optional("auto_pad", AttrKind::kString), optional("dilations", AttrKind::kInts),
+     optional("group", AttrKind::kInt), optional("kernel_shape", AttrKind::kInts),
+     optional("pads", AttrKind::kInts), optional("strides", AttrKind::kInts)},
+    {2, 4}, 0));
 const RegisterOp kConvTranspose(channels_last_def(
     "ConvTranspose",
     {optional("auto_pad", AttrKind::kString), optional("dilations", AttrKind::kInts),

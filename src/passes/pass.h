@@ -19,6 +19,8 @@ namespace planish::passes {
 struct PassContext {
   int64_t fold_bytes = int64_t{64} << 20;  // what one constant made by folding may take
   int64_t fold_total_bytes = int64_t{1} << 30;
+  // DequantizeLinear of 8-bit weights is not folded where the other factor is quantised too.
+  bool keep_quantized_weights = false;
   std::function<void()> check_cancelled;  // throws kCancelled; may be empty
   std::map<std::string, int64_t> fired;   // how often each rule did, by its name
 };

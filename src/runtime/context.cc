@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 #include <utility>
 
 #include "base/str.h"
@@ -43,7 +44,9 @@ struct Context::Impl final : OutputPlaces {
         no_symbols(code.symbols.size(), kUnbound),
         bound(engine.outputs().size()),
         placed(engine.outputs().size()) {
-    if (code.device != nullptr) run.session = code.device->make_session();
+    if (code.device == nullptr) return;
+    run.session = code.device->make_session();
+    find_host_inputs(code.programs.front());
   }
 
   OwnedBytes place(size_t i, size_t bytes) override {
@@ -93,11 +96,36 @@ struct Context::Impl final : OutputPlaces {
                              engine.outputs()[i].name, "\" are bound to the same memory"));
   }
 
+  // Inputs that host code reads: in the device's memory it could not.
+  void find_host_inputs(const ProgramCode& program) {
+    std::set<int32_t> read;
+    for (const StepCode& step : program.steps) {
+      if (step.kernel->memory().outputs == plan::Memory::kHost)
+        for (int32_t v : step.step->inputs)
+          if (v >= 0) read.insert(program.values[static_cast<size_t>(v)].root);
+      for (int32_t v : step.captured) read.insert(program.values[static_cast<size_t>(v)].root);
+    }
+    for (const OutputCode& out : program.outputs) read.insert(out.root);
+    for (int32_t v : program.program->inputs) is_read_by_host.push_back(read.count(v) != 0);
+  }
+
+  // What host code reads, in the host's memory.
+  Datum for_host(const Datum& datum, size_t i) const {
+    const auto* t = std::get_if<Tensor>(&datum.held);
+    if (t == nullptr || is_read_by_host.empty() || !is_read_by_host[i] ||
+        t->dtype() == DType::kString || !run.session->is_device_memory(t->data()))
+      return datum;
+    Tensor copy(t->dtype(), t->dims());
+    run.session->read(copy.data(), t->data(), t->bytes());
+    return copy;
+  }
+
   // Inputs as the frame needs them: elements aligned, containers that nobody else holds.
   std::vector<Datum> take_inputs(std::span<const Datum> given) const {
     std::vector<Datum> out;
     out.reserve(given.size());
-    for (const Datum& datum : given) {
+    for (size_t i = 0; i < given.size(); ++i) {
+      const Datum datum = for_host(given[i], i);
       const auto* t = std::get_if<Tensor>(&datum.held);
       const bool is_fit = t == nullptr
                               ? datum.empty()
@@ -145,6 +173,7 @@ struct Context::Impl final : OutputPlaces {
   std::vector<OwnedBytes> placed;  // by output: what this run was given
   OutputAllocator allocator;
   std::span<const Datum> inputs;
+  std::vector<bool> is_read_by_host;  // by input; empty: the engine has no device
   std::optional<void*> stream;
   bool waits = true;
 };
@@ -163,9 +192,9 @@ std::vector<Datum> Context::run(std::span<const Datum> inputs) {
   impl.run.budget.reset();
   if (impl.run.observer) impl.run.begin = std::chrono::steady_clock::now();
   std::fill(impl.placed.begin(), impl.placed.end(), OwnedBytes{});
+  if (impl.run.session != nullptr) impl.run.session->begin(impl.stream);
   const std::vector<Datum> taken = impl.take_inputs(inputs);
   impl.inputs = inputs;
-  if (impl.run.session != nullptr) impl.run.session->begin(impl.stream);
   std::vector<Datum> outputs = impl.frame.run(taken, impl.no_symbols, &impl);
   if (impl.run.session != nullptr) impl.finish_run();
   impl.inputs = {};

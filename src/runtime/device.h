@@ -45,6 +45,10 @@ class DeviceSession {
   virtual std::shared_ptr<std::byte> allocate(uint64_t bytes) = 0;
   virtual void fill(std::byte* memory, int value, uint64_t bytes) = 0;
 
+  virtual bool is_device_memory(const void* memory) const = 0;
+  // A copy of device memory in the host's, there when this returns.
+  virtual void read(void* to, const void* from, uint64_t bytes) = 0;
+
   // Before host code reads what steps copied to it, or writes what they copy from.
   virtual void wait_for_copies() = 0;
   // For all that was enqueued; throws what the device reports.

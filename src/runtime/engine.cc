@@ -179,6 +179,15 @@ std::unique_ptr<Context> Engine::create_context(const ContextOptions& options) c
 
 MemoryReport Engine::memory() const {
   MemoryReport report{.weight_bytes = plan::weight_bytes(plan_)};
+  try {
+    code();
+  } catch (const Error& error) {
+    // A plan for a device that is not here: what it needs there is not known here.
+    if (error.code() != ErrorCode::kDeviceError && error.code() != ErrorCode::kVersionMismatch)
+      throw;
+    report.arenas.push_back({.bounded = false});
+    return report;
+  }
   if (plan_.profiles.empty()) report.arenas.push_back(report_arena(code(), nullptr));
   for (const plan::Profile& profile : plan_.profiles)
     report.arenas.push_back(report_arena(code(), &profile));

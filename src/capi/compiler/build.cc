@@ -2,6 +2,7 @@
 #include "capi/compiler/build.h"
 
 #include "capi/runtime/handles.h"
+#include "compiler/gpu_report.h"
 
 using planish::capi::deref;
 using planish::capi::guard;
@@ -52,5 +53,13 @@ planish_status planish_build_bytes(const void* data, size_t bytes, const planish
     deref(engine, "engine") =
         make_engine(planish::build_bytes({static_cast<const std::byte*>(data), bytes}, request),
                     request.options);
+  });
+}
+
+planish_status planish_describe_gpu(const planish_options* options, const char** json) {
+  return guard([&] {
+    thread_local std::string text;
+    text = planish::describe_gpu(planish::capi::options_of(options));
+    deref(json, "json") = text.c_str();
   });
 }

@@ -90,6 +90,14 @@ planish_status planish_context_set_scratch(planish_context* context, void* data,
   });
 }
 
+planish_status planish_context_set_stream(planish_context* context, void* stream, int own,
+                                          int wait) {
+  return guard([&] {
+    deref(context, "context")
+        .context->set_stream(own != 0 ? std::nullopt : std::optional<void*>(stream), wait != 0);
+  });
+}
+
 planish_status planish_context_run(planish_context* context) {
   return guard([&] {
     planish_context& c = deref(context, "context");

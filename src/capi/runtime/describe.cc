@@ -30,6 +30,8 @@ Json describe_program(const plan::Program& program) {
               {"inputs", s.inputs},
               {"outputs", s.outputs}};
     if (!s.tactic.empty()) step["tactic"] = s.tactic;
+    // Of a step that launches kernels on a device.
+    if (s.attributes.has("kernels")) step["launches"] = s.attributes.texts("kernels").size();
     for (const plan::Subprogram& sub : s.subprograms) step["subprograms"][sub.name] = sub.program;
     steps.push_back(std::move(step));
   }

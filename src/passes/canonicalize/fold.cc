@@ -4,6 +4,7 @@
 #include "ops/evaluate.h"
 #include "ops/op.h"
 #include "passes/canonicalize/canonicalize.h"
+#include "passes/quantize/quantize.h"
 #include "passes/rewrite.h"
 #include "planish/error.h"
 
@@ -30,6 +31,7 @@ class Folder {
   bool fold(ir::Node& node) {
     const OpDef& op = get_op(node.op());
     if (!op.is_pure || !node.subgraphs().empty() || node.inputs().empty()) return false;
+    if (context_.keep_quantized_weights && is_quantized_weight(node)) return false;
     int64_t input_bytes = 0;
     std::vector<Datum> inputs;
     for (const ir::Value* in : node.inputs()) {

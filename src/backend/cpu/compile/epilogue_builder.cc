@@ -68,7 +68,13 @@ class Builder {
 
  private:
   const ir::Graph& body() const { return *node_.subgraph("body"); }
-  bool is_last() const { return body().outputs()[0] == current_; }
+  // The tail's result: the body's, or what is quantised behind it.
+  const ir::Value* end() const {
+    const ir::Value* result = body().outputs()[0];
+    const ir::Node* last = result->producer();
+    return last != nullptr && last->op() == "QuantizeLinear" ? last->input(0) : result;
+  }
+  bool is_last() const { return end() == current_; }
 
   int64_t position(const ir::Value* inner) {
     const ir::Value* v = outer_value(node_, inner);
@@ -160,7 +166,7 @@ class Builder {
   // Everything between the current value and the body's output becomes the tape.
   void build_tape() {
     std::set<const ir::Node*> left;
-    std::vector<const ir::Value*> stack = {body().outputs()[0]};
+    std::vector<const ir::Value*> stack = {end()};
     while (!stack.empty()) {
       const ir::Value* v = stack.back();
       stack.pop_back();
@@ -173,7 +179,7 @@ class Builder {
     for (const auto& node : body().nodes())
       if (left.count(node.get()) != 0) tape.add(*node);
     std::vector<int64_t> tail;
-    const PointwiseTape finished = tape.take({body().outputs()[0]});
+    const PointwiseTape finished = tape.take({end()});
     for (size_t i = 1; i < tape.inputs().size(); ++i) tail.push_back(position(tape.inputs()[i]));
     write_tape(finished, *choice_.attributes);
     choice_.attributes->set("tail", tail);

@@ -5,6 +5,7 @@
 #include <map>
 #include <tuple>
 
+#include "backend/cpu/compile/quantization.h"
 #include "backend/cpu/compile/tape_builder.h"
 
 namespace planish::cpu {
@@ -27,6 +28,7 @@ const std::vector<Lowering>& lowerings_of(const ir::Node& node) {
   if (key == "planish.Fused") {
     const ir::Node* root = fused_root(node);
     key = root == nullptr ? "" : root->op();
+    if (quantized_product(node)) key = "quantized product";
   } else if (is_tape_node(node)) {
     key = "";
   }
@@ -95,7 +97,9 @@ const ir::Node* fused_root(const ir::Node& node) {
   const ir::Graph* body = node.subgraph("body");
   if (body == nullptr) return nullptr;
   for (const auto& inner : body->nodes())
-    if (!is_tape_node(*inner)) return inner.get();
+    if (!is_tape_node(*inner) && inner->op() != "DequantizeLinear" &&
+        inner->op() != "QuantizeLinear")
+      return inner.get();
   return nullptr;
 }
 

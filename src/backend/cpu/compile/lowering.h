@@ -43,7 +43,8 @@ struct LoweringTraits {
 
 class RegisterLowering {
  public:
-  // `op` is that of the node, or of the root of a planish.Fused node; "" for one without a root.
+  // `op` is that of the node, or of the root of a planish.Fused node; "" for one without a root;
+  // "quantized product" for one that quantization.h made.
   RegisterLowering(std::string op, LowerNode lower, LoweringTraits traits = {});
 };
 
@@ -65,7 +66,8 @@ std::optional<ref::StepChoice> lower_as(const ir::Node& node, const LowerTarget&
 // The first step that there is.
 std::optional<ref::StepChoice> lower_node(const ir::Node& node, const LowerTarget& target);
 
-// The node that a planish.Fused node's tail hangs on: the one that is not pointwise. Null: none.
+// The node that a planish.Fused node's tail hangs on: the one that is neither pointwise nor
+// quantisation. Null: none.
 const ir::Node* fused_root(const ir::Node& node);
 
 bool is_f32(const ir::Value* v);

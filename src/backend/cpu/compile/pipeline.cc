@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/cpu/compile/pipeline.h"
 
+#include <span>
+
+#include "backend/cpu/compile/quantization.h"
 #include "backend/cpu/compile/tape_builder.h"
 #include "passes/canonicalize/algebra.h"
 #include "passes/canonicalize/canonicalize.h"
 #include "passes/fuse/fuse.h"
 #include "passes/layout/heads.h"
 #include "passes/layout/transposes.h"
+#include "passes/quantize/quantize.h"
 
 namespace planish::cpu {
 namespace {
@@ -29,14 +33,23 @@ bool fuse_tails(ir::Graph& graph, passes::PassContext&) {
   return passes::fuse(graph, kPolicy);
 }
 
+// Weights that no quantised product took are floats like others.
+bool fold_quantized_weights(ir::Graph& graph, passes::PassContext& context) {
+  context.keep_quantized_weights = false;
+  return passes::fold_constants(graph, context);
+}
+
 constexpr passes::Pass kLayout[] = {
+    {"spell-out-quantized", passes::spell_out_quantized},
     {"use-channels-last", passes::use_channels_last},
+    {"use-integer-channels-last", passes::use_integer_channels_last},
 };
 
 // Sinking before merging: a transpose that has reached another is merged in the same round. Folding
 // brings transposed constants into place; common transposes of one value become one.
 constexpr passes::Pass kTransposes[] = {
     {"sink-transposes", passes::sink_transposes},
+    {"sink-transposes-below-quantization", passes::sink_transposes_below_quantization},
     {"pack-heads", passes::pack_heads},
     {"merge-transposes", passes::merge_transposes},
     {"canonicalize-reshapes", passes::canonicalize_reshapes},
@@ -47,9 +60,12 @@ constexpr passes::Pass kTransposes[] = {
 };
 constexpr int kRounds = 8;
 
-// Last, since nothing looks into bodies.
+// Last, since nothing looks into bodies. Quantisation joins what has its tail already.
 constexpr passes::Pass kFusion[] = {
+    {"raise-transposes-above-dequantization", passes::raise_transposes_above_dequantization},
     {"fuse-tails", fuse_tails},
+    {"absorb-quantization", absorb_quantization},
+    {"fold-quantized-weights", fold_quantized_weights},
 };
 
 }  // namespace
@@ -63,8 +79,10 @@ void optimize(ir::Graph& graph, passes::PassContext& context,
 
 std::vector<std::string> pass_names() {
   std::vector<std::string> names;
-  for (const auto* list : {kLayout, kFusion}) names.emplace_back(list->name);
-  for (const passes::Pass& pass : kTransposes) names.emplace_back(pass.name);
+  for (const std::span<const passes::Pass> list :
+       {std::span<const passes::Pass>(kLayout), std::span<const passes::Pass>(kTransposes),
+        std::span<const passes::Pass>(kFusion)})
+    for (const passes::Pass& pass : list) names.emplace_back(pass.name);
   return names;
 }
 

@@ -11,6 +11,7 @@ namespace {
 struct Support {
   bool avx2 = false;
   bool avx512 = false;
+  bool vnni = false;
 };
 
 uint64_t enabled_register_state() {
@@ -33,6 +34,7 @@ Support detect() {
   support.avx2 = (state & kYmm) == kYmm && fma && f16c && (b & bit_AVX2) != 0;
   constexpr uint32_t kAvx512 = bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL;
   support.avx512 = support.avx2 && (state & kZmm) == kZmm && (b & kAvx512) == kAvx512;
+  support.vnni = support.avx512 && (c & bit_AVX512VNNI) != 0;
   return support;
 }
 
@@ -51,6 +53,8 @@ bool isa_supported(Isa isa) {
   }
   return false;
 }
+
+bool has_vnni() { return support().vnni; }
 
 Isa best_isa() { return support().avx512 ? Isa::avx512 : support().avx2 ? Isa::avx2 : Isa::plain; }
 

@@ -24,6 +24,10 @@ inline constexpr Isa kAllIsas[] = {Isa::plain, Isa::avx2, Isa::avx512};
 // Whether the processor has the instructions and the operating system saves their registers.
 bool isa_supported(Isa isa);
 
+// Whether the processor has Isa::avx512 and AVX512_VNNI, the products of bytes. Code that uses it
+// asks at run time.
+bool has_vnni();
+
 // The widest supported set; found once.
 Isa best_isa();
 

@@ -21,13 +21,18 @@ ConvLayout::ConvLayout(const StepInfo& info, bool transposed) : transposed_(tran
 }
 
 Conv ConvLayout::bind(const StepShapes& shapes) const {
+  shapes.require(shapes.input(0).dtype == DType::kF32 && shapes.output(0).dtype == DType::kF32,
+                 "expected float32 data");
+  return bind_sizes(shapes);
+}
+
+Conv ConvLayout::bind_sizes(const StepShapes& shapes) const {
   const KnownTensor& x = shapes.input(0);
   const KnownTensor& y = shapes.output(0);
-  shapes.require(x.dtype == DType::kF32 && y.dtype == DType::kF32 &&
-                     x.dims.size() == spatial_ + 2 && y.dims.size() == spatial_ + 2 &&
+  shapes.require(x.dims.size() == spatial_ + 2 && y.dims.size() == spatial_ + 2 &&
                      x.dims.back() == conv_.in_channels && y.dims.back() == conv_.out_channels &&
                      x.dims[0] == y.dims[0],
-                 "expected channels-last float32 data of the layer's channels");
+                 "expected channels-last data of the layer's channels");
   Conv c = conv_;
   c.batch = x.dims[0];
   for (size_t i = 0; i < spatial_; ++i) {

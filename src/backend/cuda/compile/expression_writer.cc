@@ -50,39 +50,24 @@ bool is_cast(const ir::Node& node) {
   return node.op() == "Cast" && is_known(node.input(0)) && is_known(node.output());
 }
 
-template <class T>
-std::string integer_limit(bool lowest) {
-  return concat("static_cast<T>(",
-                lowest ? std::to_string(std::numeric_limits<T>::lowest())
-                       : std::to_string(std::numeric_limits<T>::max()),
-                std::is_signed_v<T> ? "LL" : "ULL", ")");
-}
-
 // What an absent bound of Clip stands for.
 std::string no_bound(DType type, bool lowest) {
-  switch (type) {
-    case DType::kI8: return integer_limit<int8_t>(lowest);
-    case DType::kI16: return integer_limit<int16_t>(lowest);
-    case DType::kI32: return integer_limit<int32_t>(lowest);
-    case DType::kI64:
-      return lowest ? "static_cast<T>(-9223372036854775807LL - 1)"
-                    : "static_cast<T>(9223372036854775807LL)";
-    case DType::kU8: return integer_limit<uint8_t>(lowest);
-    case DType::kU16: return integer_limit<uint16_t>(lowest);
-    case DType::kU32: return integer_limit<uint32_t>(lowest);
-    case DType::kU64: return integer_limit<uint64_t>(lowest);
-    default: return lowest ? "static_cast<T>(-kInf)" : "static_cast<T>(kInf)";
-  }
+  if (is_real(type)) return lowest ? "static_cast<T>(-kInf)" : "static_cast<T>(kInf)";
+  const int bits = dtype_bits(type) - (dtype_class(type) == DTypeClass::kSigned ? 1 : 0);
+  const uint64_t greatest = UINT64_MAX >> (64 - bits);
+  if (!lowest) return concat("static_cast<T>(", greatest, "ULL)");
+  if (dtype_class(type) != DTypeClass::kSigned) return "static_cast<T>(0)";
+  return concat("static_cast<T>(-static_cast<i64>(", greatest, "ULL) - 1)");
 }
 
-std::string real_literal(double value, const char* suffix) {
+std::string real_literal(double value) {
   if (std::isnan(value)) return "kNan";
   if (std::isinf(value)) return value < 0 ? "-kInf" : "kInf";
   char digits[64];
   std::snprintf(digits, sizeof(digits), "%.17g", value);
   std::string text = digits;
   if (text.find_first_of(".e") == std::string::npos) text += ".0";
-  return text + suffix;
+  return text;
 }
 
 }  // namespace
@@ -110,13 +95,13 @@ std::string computed_type(DType type) {
   if (is_half(type) || type == DType::kF32) return "float";
   if (type == DType::kF64) return "double";
   if (type == DType::kBool) return "bool";
-  return concat("planish::", element_name(type));
+  return std::string(element_name(type));
 }
 
 std::string literal(const Tensor& scalar, DType type) {
   const std::string t = computed_type(type);
   if (is_real(type))
-    return concat("static_cast<", t, ">(", real_literal(element<double>(scalar, 0), ""), ")");
+    return concat("static_cast<", t, ">(", real_literal(element<double>(scalar, 0)), ")");
   if (type == DType::kU64)
     return concat("static_cast<", t, ">(", element<uint64_t>(scalar, 0), "ULL)");
   const auto value = element<int64_t>(scalar, 0);
@@ -186,11 +171,10 @@ void ExpressionWriter::add(const ir::Node& node) {
   const std::string& name = names_.at(node.output());
   if (to == DType::kBool)
     text_ += concat("    ", name, " = truth(", x, ");\n");
-  else if (is_half(to) && to != from)  // what the model rounds stays rounded
-    text_ +=
-        concat("    ", name, " = computed(stored<planish::", element_name(to), ">(", x, "));\n");
-  else
-    text_ += concat("    ", name, " = static_cast<", computed_type(to), ">(", x, ");\n");
+  else if (to == from || (is_real(from) && to == DType::kF32 && from != DType::kF64))
+    text_ += concat("    ", name, " = ", x, ";\n");
+  else  // what the model rounds stays rounded
+    text_ += concat("    ", name, " = computed(stored<", element_name(to), ">(", x, "));\n");
 }
 
 void ExpressionWriter::add_row(const ir::Node& node) {
@@ -205,13 +189,13 @@ void ExpressionWriter::add_row(const ir::Node& node) {
   declare(node.output());
   const std::string name = names_.at(node.output());
   text_ += concat("    {\n      using T = ", computed_type(type), ";\n");
-  text_ += "      [[maybe_unused]] const Constant<T> k{};\n";
+  text_ += "      [[maybe_unused]] const auto k = [](double c) { return static_cast<T>(c); };\n";
   float numbers[kMaxPointwiseAttributes] = {};
   read_pointwise_attributes(row, node.attributes(), numbers);
   for (int i = 0; i < row.attribute_count(); ++i)
     text_ += concat("      [[maybe_unused]] constexpr double ",
                     row.attributes[static_cast<size_t>(i)].name, " = ",
-                    real_literal(static_cast<double>(numbers[i]), ""), ";\n");
+                    real_literal(static_cast<double>(numbers[i])), ";\n");
   const char* letters[] = {"a", "b", "c"};
   if (row.inputs == PointwiseInputs::kVariadic) {
     text_ += concat("      T a = ", operands[0], ";\n");
@@ -231,11 +215,14 @@ void ExpressionWriter::add_row(const ir::Node& node) {
 
 namespace {
 
-void write_body(const ir::Node& node, ExpressionWriter& writer) {
-  if (const ir::Graph* body = node.subgraph("body"))
-    for (const auto& inner : body->nodes()) writer.add(*inner);
-  else
-    writer.add(node);
+void write_body(const ir::Node& node, const ir::Node* done, ExpressionWriter& writer) {
+  const ir::Graph* body = node.subgraph("body");
+  if (body == nullptr) return writer.add(node);
+  bool is_behind = done == nullptr;
+  for (const auto& inner : body->nodes()) {
+    if (is_behind) writer.add(*inner);
+    is_behind = is_behind || inner.get() == done;
+  }
 }
 
 // Values that the nodes take from outside, each once; single constants become literals.
@@ -257,29 +244,71 @@ std::vector<const ir::Value*> outer_inputs(const ir::Node& node) {
   return out;
 }
 
+// Whether a node behind the root uses the value: what feeds the root comes before it.
+bool is_used_beside(const ir::Value* v, const ir::Node& root) {
+  bool is_behind = false;
+  for (const auto& inner : root.graph()->nodes()) {
+    const auto& inputs = inner->inputs();
+    if (is_behind && std::find(inputs.begin(), inputs.end(), v) != inputs.end()) return true;
+    is_behind = is_behind || inner.get() == &root;
+  }
+  return false;
+}
+
 }  // namespace
 
-PointwiseFunctor write_pointwise(const ir::Node& node) {
+PointwiseFunctor write_pointwise(const ir::Node& node, const ir::Node* done) {
   PointwiseFunctor out;
-  out.inputs = outer_inputs(node);
+  for (const ir::Value* v : outer_inputs(node))
+    if (done == nullptr || is_used_beside(v, *done)) out.inputs.push_back(v);
+  if (done != nullptr) out.inputs.push_back(done->output());
   ExpressionWriter writer;
   std::string parameters, loads;
   for (size_t i = 0; i < out.inputs.size(); ++i) {
     const DType type = out.inputs[i]->type().dtype;
-    parameters += concat(i == 0 ? "" : ", ", "planish::", element_name(type), " x", i);
+    parameters += concat(i == 0 ? "" : ", ", element_name(type), " x", i);
     const std::string name = concat("u", i);
     loads += concat("    const ", computed_type(type), " ", name, " = computed(x", i, ");\n");
     writer.name_value(out.inputs[i], name);
   }
-  write_body(node, writer);
+  write_body(node, done, writer);
   const ir::Graph* body = node.subgraph("body");
   const ir::Value* result = body != nullptr ? body->outputs()[0] : node.output();
-  const DType type = result->type().dtype;
-  const std::string stored = concat("planish::", element_name(type));
-  const std::string value = concat("stored<", stored, ">(", writer.value(result), ")");
+  const std::string_view stored = element_name(result->type().dtype);
   out.text = concat("namespace planish::pointwise {\nstruct Expression {\n  static PLANISH_DEVICE ",
                     stored, " apply(", parameters, ") {\n", loads, writer.statements(),
-                    "    return ", value, ";\n  }\n};\n}  // namespace planish::pointwise\n");
+                    "    return pointwise::stored<", stored, ">(", writer.value(result),
+                    ");\n  }\n};\n}  // namespace planish::pointwise\n");
+  return out;
+}
+
+TailFunctor write_tail(const ir::Node& node, const ir::Node& root, const ir::Value* bias) {
+  TailFunctor out;
+  ExpressionWriter writer;
+  const ir::Graph* body = root.graph()->owner() == &node ? node.subgraph("body") : nullptr;
+  std::string result = "x";
+  std::string text;
+  const auto operand = [&](const ir::Value* v) {
+    const auto it = std::find(out.operands.begin(), out.operands.end(), v);
+    const auto i = static_cast<size_t>(it - out.operands.begin());
+    if (it == out.operands.end()) out.operands.push_back(v);
+    return concat("in[", i, "]");
+  };
+  if (bias != nullptr) {
+    text = concat("    x = x + ", operand(bias), ";\n");
+  }
+  if (body != nullptr) {
+    writer.name_value(root.output(), "x");
+    for (const ir::Value* v : outer_inputs(node)) {
+      if (!is_used_beside(v, root)) continue;
+      const bool is_truth = v->type().dtype == DType::kBool;
+      writer.name_value(v, is_truth ? concat("(", operand(v), " != 0.0f)") : operand(v));
+    }
+    write_body(node, &root, writer);
+    result = writer.value(body->outputs()[0]);
+  }
+  out.is_empty = out.operands.empty() && result == "x";
+  out.text = concat(text, writer.statements(), "    return static_cast<float>(", result, ");\n");
   return out;
 }
 

@@ -40,7 +40,7 @@ class ExpressionWriter {
   int next_ = 0;
 };
 
-// "float" for half types, "bool", "planish::i32", ...
+// "float" for half types, "bool", "i32", ...
 std::string computed_type(DType type);
 // A literal of the element in the type that `type` is computed in.
 std::string literal(const Tensor& scalar, DType type);
@@ -50,6 +50,16 @@ struct PointwiseFunctor {
   std::string text;                      // struct Expression { ... };
   std::vector<const ir::Value*> inputs;  // of the body, or of the node
 };
-PointwiseFunctor write_pointwise(const ir::Node& node);
+// `done`: a node of the body that is computed before; its result is one of the inputs.
+PointwiseFunctor write_pointwise(const ir::Node& node, const ir::Node* done = nullptr);
+
+// The statements of Tail::apply(float x, const float* in) for what hangs on `root` in `node` (the
+// root itself, if the node has no body). `bias` is added first; null: none.
+struct TailFunctor {
+  std::string text;
+  std::vector<const ir::Value*> operands;  // of the body, in the order of `in`
+  bool is_empty = false;                   // there is nothing to do
+};
+TailFunctor write_tail(const ir::Node& node, const ir::Node& root, const ir::Value* bias);
 
 }  // namespace planish::cuda

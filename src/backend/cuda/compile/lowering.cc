@@ -25,19 +25,27 @@ std::string key_of(const std::string& source) {
 
 }  // namespace
 
-Launch& Launch::in(int input) {
+Launch& Launch::in(int input, int offset) {
   if (input < 0)
     i64(0);
   else
-    fields_.push_back({Field::Kind::kInput, 8, input});
+    fields_.push_back({Field::Kind::kInput, 8, input, offset});
   return *this;
 }
-Launch& Launch::out(int output) {
-  fields_.push_back({Field::Kind::kOutput, 8, output});
+Launch& Launch::out(int output, int offset) {
+  fields_.push_back({Field::Kind::kOutput, 8, output, offset});
   return *this;
 }
 Launch& Launch::scratch(int dim) {
   fields_.push_back({Field::Kind::kScratch, 8, dim});
+  return *this;
+}
+Launch& Launch::zeros() {
+  fields_.push_back({Field::Kind::kZeros, 8, 0});
+  return *this;
+}
+Launch& Launch::fault() {
+  fields_.push_back({Field::Kind::kFault, 8, 0});
   return *this;
 }
 Launch& Launch::i32(int64_t value) {
@@ -150,9 +158,10 @@ RegisterLowering::RegisterLowering(std::string op, LowerNode lower, int order) {
 const ir::Node* fused_root(const ir::Node& node) {
   const ir::Graph* body = node.subgraph("body");
   if (node.op() != "planish.Fused" || body == nullptr) return nullptr;
+  const ir::Node* root = nullptr;
   for (const auto& inner : body->nodes())
-    if (!is_pointwise(*inner)) return inner.get();
-  return nullptr;
+    if (!is_pointwise(*inner)) root = inner.get();
+  return root;
 }
 
 const ir::Node& root_of(const ir::Node& node) {
@@ -191,12 +200,6 @@ bool is_tensor(const ir::Value* v, std::initializer_list<DType> types) {
 bool is_real(const ir::Value* v) { return is_tensor(v, {DType::kF32, DType::kF16, DType::kBF16}); }
 
 const Shape& shape_of(const ir::Value* v) { return *v->type().shape; }
-
-Dim product(const Shape& shape, size_t first, size_t end) {
-  Dim out = 1;
-  for (size_t i = first; i < end; ++i) out = out * shape[i];
-  return out;
-}
 
 std::string element_text(const ir::Value* v) {
   return concat("planish::", element_name(v->type().dtype));

@@ -44,9 +44,12 @@ class StepBuilder;
 class Launch {
  public:
   explicit Launch(std::string source) : source_(std::move(source)) {}
-  Launch& in(int input);  // negative: an address of 0
-  Launch& out(int output);
+  // `offset`: an expression in bytes; negative: none. A negative input: an address of 0.
+  Launch& in(int input, int offset = -1);
+  Launch& out(int output, int offset = -1);
   Launch& scratch(int dim);  // at this many bytes
+  Launch& zeros();           // 32 KiB that are zero, and are left zero
+  Launch& fault();           // where the kernel stores 1 if an index is out of range
   Launch& i32(int64_t value);
   Launch& i64(int64_t value);
   Launch& f32(float value);
@@ -106,7 +109,8 @@ class RegisterLowering {
 
 std::optional<ref::StepChoice> lower_node(const ir::Node& node, Lowering& lowering);
 
-// The node of a planish.Fused node's body that is not pointwise; null if there is none.
+// The node of a planish.Fused node's body that its tail hangs on: the last that is not pointwise;
+// null if there is none.
 const ir::Node* fused_root(const ir::Node& node);
 // The root of a Fused node, or the node itself.
 const ir::Node& root_of(const ir::Node& node);
@@ -118,7 +122,6 @@ const ir::Value* outer_value(const ir::Node& node, const ir::Value* inner);
 bool is_tensor(const ir::Value* v, std::initializer_list<DType> types);  // of known rank
 bool is_real(const ir::Value* v);                                        // f32, f16, bf16
 const Shape& shape_of(const ir::Value* v);
-Dim product(const Shape& shape, size_t first, size_t end);
 std::string element_text(const ir::Value* v);  // "planish::f16"
 
 }  // namespace planish::cuda

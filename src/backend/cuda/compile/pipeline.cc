@@ -2,6 +2,7 @@
 #include "backend/cuda/compile/pipeline.h"
 
 #include "backend/cuda/compile/expression_writer.h"
+#include "backend/cuda/compile/images.h"
 #include "backend/cuda/compile/lowering.h"
 #include "backend/cuda/compile/precision.h"
 #include "passes/canonicalize/algebra.h"
@@ -46,9 +47,11 @@ constexpr passes::Pass kTransposes[] = {
 };
 constexpr int kRounds = 8;
 
-// Last, since nothing looks into bodies.
+// Last, since nothing looks into bodies. Images come after tails: they join the body that the tail
+// made.
 constexpr passes::Pass kFusion[] = {
     {"fuse-tails", fuse_tails},
+    {"take-images-as-they-are", take_images_as_they_are},
 };
 
 }  // namespace
@@ -63,7 +66,8 @@ void optimize(ir::Graph& graph, const Options& options, passes::PassContext& con
 
 std::vector<std::string> pass_names() {
   std::vector<std::string> names;
-  for (const auto* list : {kLayout, kFusion}) names.emplace_back(list->name);
+  for (const passes::Pass& pass : kLayout) names.emplace_back(pass.name);
+  for (const passes::Pass& pass : kFusion) names.emplace_back(pass.name);
   for (const passes::Pass& pass : kTransposes) names.emplace_back(pass.name);
   return names;
 }

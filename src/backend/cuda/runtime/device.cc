@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "backend/cuda/runtime/code_archive.h"
+#include "backend/cuda/runtime/launch_layout.h"
 #include "backend/cuda/runtime/target.h"
 #include "base/checked.h"
 #include "base/options.h"
@@ -126,7 +127,7 @@ std::vector<std::byte*> CudaEngine::upload(std::span<const Tensor* const> tensor
     total = checked_align_up(checked_add<uint64_t>(total, t->bytes(), "bytes of weights"),
                              kAlignment, "bytes of weights");
   }
-  std::byte* memory = device_->allocate(total);
+  std::byte* memory = device_->allocate(total, true);
   weights_.push_back(memory);
   std::vector<std::byte*> places;
   for (size_t i = 0; i < tensors.size(); ++i) {
@@ -169,6 +170,9 @@ struct CudaSession::Stream {
 CudaSession::CudaSession(std::shared_ptr<DriverDevice> device)
     : device_(std::move(device)), own_(std::make_shared<Stream>(device_)), active_(own_->handle) {
   done_ = device_->create_event();
+  zeros_ = allocate(kZeroBytes + sizeof(int32_t));
+  fill(zeros_.get(), 0, kZeroBytes + sizeof(int32_t));
+  device_->synchronize(active_);
 }
 
 CudaSession::~CudaSession() { device_->destroy_event(done_); }
@@ -223,6 +227,15 @@ void CudaSession::fill(std::byte* memory, int value, uint64_t bytes) {
   device_->fill(memory, value, bytes, active_);
 }
 
+bool CudaSession::is_device_memory(const void* memory) const {
+  return device_->is_device_memory(memory);
+}
+
+void CudaSession::read(void* to, const void* from, uint64_t bytes) {
+  device_->copy(to, from, bytes, active_);
+  device_->synchronize(active_);
+}
+
 void CudaSession::wait_for_copies() {
   if (!has_copies_) return;
   has_copies_ = false;
@@ -231,7 +244,17 @@ void CudaSession::wait_for_copies() {
 
 void CudaSession::wait() {
   has_copies_ = false;
-  if (!is_capturing_) device_->synchronize(active_);
+  if (is_capturing_) return;
+  if (has_fault_) return check_fault();
+  device_->synchronize(active_);
+}
+
+void CudaSession::check_fault() {
+  int32_t fault = 0;
+  read(&fault, zeros_.get() + kZeroBytes, sizeof(fault));
+  if (fault == 0) return;
+  fill(zeros_.get() + kZeroBytes, 0, sizeof(fault));
+  throw Error(ErrorCode::kInvalidValue, "an index is outside the axis that it counts along");
 }
 
 void CudaSession::copy(void* to, const void* from, uint64_t bytes) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "backend/cuda/runtime/driver.h"
+#include "backend/cuda/runtime/launch_layout.h"
 #include "plan/plan.h"
 #include "runtime/device.h"
 #include "runtime/engine_options.h"
@@ -59,6 +60,8 @@ class CudaSession final : public DeviceSession {
   void replay(DeviceRecording& recording) override;
   std::shared_ptr<std::byte> allocate(uint64_t bytes) override;
   void fill(std::byte* memory, int value, uint64_t bytes) override;
+  bool is_device_memory(const void* memory) const override;
+  void read(void* to, const void* from, uint64_t bytes) override;
   void wait_for_copies() override;
   void wait() override;
 
@@ -66,6 +69,13 @@ class CudaSession final : public DeviceSession {
   // The same, to memory that host code may read after wait_for_copies().
   void copy_to_host(void* to, const void* from, uint64_t bytes);
   void launch(const KernelLaunch& launch);
+  // kZeroBytes that kernels find and leave zero.
+  std::byte* zeros() const { return zeros_.get(); }
+  // An i32 that kernels set to 1 when they meet an index out of range; wait() reports it.
+  std::byte* fault() {
+    has_fault_ = true;
+    return zeros_.get() + kZeroBytes;
+  }
 
  private:
   // What is allocated may outlive the session: it waits for the stream that may still use it.
@@ -74,12 +84,15 @@ class CudaSession final : public DeviceSession {
   std::shared_ptr<DriverDevice> device_;
   std::shared_ptr<Stream> own_;
   EventHandle done_ = 0;
+  std::shared_ptr<std::byte> zeros_;
   StreamHandle active_ = 0;
   StreamHandle recorded_from_ = 0;
   StreamHandle last_ = 0;
   bool has_last_ = false;
   bool is_capturing_ = false;  // the caller records the active stream
   bool has_copies_ = false;
+  bool has_fault_ = false;  // a kernel may set it
+  void check_fault();
 };
 
 // For step kernels: those of this backend's engine and of its contexts. Throws kInvalidPlan if the

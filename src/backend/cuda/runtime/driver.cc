@@ -112,7 +112,7 @@ class RealDevice final : public DriverDevice {
   }
   const DeviceProperties& properties() const override { return properties_; }
 
-  std::byte* allocate(uint64_t bytes) override {
+  std::byte* allocate(uint64_t bytes, bool) override {
     CuDevicePtr memory = 0;
     check((*cu_)->memory_allocate(&memory, std::max<uint64_t>(bytes, 1)),
           concat("allocating ", bytes, " bytes of device memory").c_str());

@@ -55,7 +55,8 @@ class DriverDevice {
   virtual void make_current() = 0;
   virtual const DeviceProperties& properties() const = 0;
 
-  virtual std::byte* allocate(uint64_t bytes) = 0;
+  // `for_weights`: kernels only read it, so they may do so before their predecessors end.
+  virtual std::byte* allocate(uint64_t bytes, bool for_weights = false) = 0;
   virtual void release(std::byte* memory) noexcept = 0;
   // Between any two memories, of the host or the device, in the stream's order.
   virtual void copy(void* to, const void* from, uint64_t bytes, StreamHandle stream) = 0;

@@ -32,13 +32,22 @@ Field parse_field(std::string_view word) {
   };
   static constexpr Prefix kPrefixes[] = {
       {"in:", Field::Kind::kInput, 8, 10},        {"out:", Field::Kind::kOutput, 8, 10},
-      {"scratch:", Field::Kind::kScratch, 8, 10}, {"i32:", Field::Kind::kNumber, 4, 10},
+      {"scratch:", Field::Kind::kScratch, 8, 10}, {"zeros:", Field::Kind::kZeros, 8, 10},
+      {"fault:", Field::Kind::kFault, 8, 10},     {"i32:", Field::Kind::kNumber, 4, 10},
       {"i64:", Field::Kind::kNumber, 8, 10},      {"f32:", Field::Kind::kNumber, 4, 16},
       {"i32@", Field::Kind::kExpression, 4, 10},  {"i64@", Field::Kind::kExpression, 8, 10}};
   for (const Prefix& prefix : kPrefixes) {
     if (word.substr(0, prefix.text.size()) != prefix.text) continue;
-    Field field{prefix.kind, prefix.bytes,
-                number(word, word.substr(prefix.text.size()), prefix.base)};
+    std::string_view digits = word.substr(prefix.text.size());
+    Field field{prefix.kind, prefix.bytes};
+    const bool is_operand =
+        prefix.kind == Field::Kind::kInput || prefix.kind == Field::Kind::kOutput;
+    if (const size_t plus = digits.find('+'); is_operand && plus != std::string_view::npos) {
+      field.offset = number(word, digits.substr(plus + 1), 10);
+      if (field.offset < 0) fail(word);
+      digits = digits.substr(0, plus);
+    }
+    field.value = number(word, digits, prefix.base);
     const int64_t least = prefix.base == 16 ? 0 : INT32_MIN;
     const int64_t greatest = prefix.base == 16 ? int64_t{UINT32_MAX} : int64_t{INT32_MAX};
     if (field.kind != Field::Kind::kNumber && field.value < 0) fail(word);
@@ -46,6 +55,10 @@ Field parse_field(std::string_view word) {
     return field;
   }
   fail(word);
+}
+
+std::string offset_text(const Field& field) {
+  return field.offset < 0 ? std::string() : concat("+", field.offset);
 }
 
 }  // namespace
@@ -68,9 +81,11 @@ std::string print_fields(const std::vector<Field>& fields) {
     if (!text.empty()) text += ' ';
     const char* width = field.bytes == 4 ? "i32" : "i64";
     switch (field.kind) {
-      case Field::Kind::kInput: text += concat("in:", field.value); break;
-      case Field::Kind::kOutput: text += concat("out:", field.value); break;
+      case Field::Kind::kInput: text += concat("in:", field.value, offset_text(field)); break;
+      case Field::Kind::kOutput: text += concat("out:", field.value, offset_text(field)); break;
       case Field::Kind::kScratch: text += concat("scratch:", field.value); break;
+      case Field::Kind::kZeros: text += "zeros:0"; break;
+      case Field::Kind::kFault: text += "fault:0"; break;
       case Field::Kind::kExpression: text += concat(width, "@", field.value); break;
       case Field::Kind::kNumber:
         if (field.bytes == 4 && field.value > INT32_MAX) {

@@ -7,8 +7,11 @@
 //   by
 //             blanks:
 //               in:K  out:K   address of the step's input or output K; 0 if it is absent
+//               in:K+E out:K+E  the same plus expression E in bytes
 //               scratch:E     address of the step's scratch memory, plus expression E in bytes
-//               i32:V  i64:V  a number           i32@E  i64@E   the value of expression E
+//               zeros:0       address of 32 KiB of the context that are zero before and after
+//               fault:0       address of an i32 in which the kernel stores 1 if an index is out of
+//               range i32:V  i64:V  a number           i32@E  i64@E   the value of expression E
 //               f32:HEX       the bits of a float, 8 digits
 //   geometry  integers, five a launch: the expressions of grid x, y and z, threads, bytes of shared
 //             memory (the last two are numbers)
@@ -26,10 +29,11 @@
 namespace planish::cuda {
 
 struct Field {
-  enum class Kind : uint8_t { kInput, kOutput, kScratch, kNumber, kExpression };
+  enum class Kind : uint8_t { kInput, kOutput, kScratch, kZeros, kFault, kNumber, kExpression };
   Kind kind = Kind::kNumber;
-  int bytes = 8;      // 4 or 8
-  int64_t value = 0;  // the operand, the expression, or the number (a float's bits)
+  int bytes = 8;        // 4 or 8
+  int64_t value = 0;    // the operand, the expression, or the number (a float's bits)
+  int64_t offset = -1;  // kInput, kOutput: an expression; negative: none
 };
 
 // Throws kInvalidPlan.
@@ -39,6 +43,7 @@ std::string print_fields(const std::vector<Field>& fields);
 // Bytes of the struct, with the padding that C gives it.
 size_t fields_bytes(const std::vector<Field>& fields);
 
+inline constexpr size_t kZeroBytes = 32 << 10;
 inline constexpr size_t kMaxParamBytes = 4096;
 inline constexpr int kGeometryNumbers = 5;
 

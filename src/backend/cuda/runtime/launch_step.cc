@@ -31,8 +31,7 @@ struct Kernel {
 struct BoundLaunch {
   std::array<uint32_t, 3> grid{};
   std::vector<std::byte> params;
-  std::vector<std::pair<size_t, Field>>
-      addresses;  // where, which (value: a byte offset of scratch)
+  std::vector<std::pair<size_t, Field>> addresses;  // where, which; offsets are bytes
   bool is_empty = false;
 };
 
@@ -125,6 +124,7 @@ class LaunchStep final : public StepKernel {
     for (const Field& f : kernel.fields) {
       if (f.kind == Field::Kind::kExpression || f.kind == Field::Kind::kScratch)
         expression(info, f.value);
+      if (f.offset >= 0) expression(info, f.offset);
       if (f.kind == Field::Kind::kInput)
         info.require(f.value < info.input_count(), concat("it has no input ", f.value));
       if (f.kind == Field::Kind::kOutput)
@@ -178,9 +178,18 @@ class LaunchStep final : public StepKernel {
       const int64_t offset = values[static_cast<size_t>(field.value)];
       shapes.require(offset >= 0 && static_cast<uint64_t>(offset) <= scratch_bytes,
                      "an address beyond the scratch memory");
-      out.addresses.emplace_back(at, Field{field.kind, 8, offset});
-    } else if (field.kind == Field::Kind::kInput || field.kind == Field::Kind::kOutput) {
+      out.addresses.emplace_back(at, Field{field.kind, 8, 0, offset});
+    } else if (field.kind == Field::Kind::kZeros || field.kind == Field::Kind::kFault) {
       out.addresses.emplace_back(at, field);
+    } else if (field.kind == Field::Kind::kInput || field.kind == Field::Kind::kOutput) {
+      const auto operand = static_cast<int>(field.value);
+      const KnownTensor& t =
+          field.kind == Field::Kind::kInput ? shapes.input(operand) : shapes.output(operand);
+      const int64_t offset = field.offset < 0 ? 0 : values[static_cast<size_t>(field.offset)];
+      const size_t bytes = t.present() ? dtype_bytes(t.dtype, t.count()) : 0;
+      shapes.require(offset >= 0 && static_cast<uint64_t>(offset) <= bytes,
+                     "an address beyond its tensor");
+      out.addresses.emplace_back(at, Field{field.kind, 8, field.value, offset});
     } else {
       shapes.require(field.bytes == 8 || field.kind == Field::Kind::kNumber ||
                          (value >= INT32_MIN && value <= INT32_MAX),
@@ -192,10 +201,13 @@ class LaunchStep final : public StepKernel {
   static uint64_t address_of(StepContext& c, const Field& field) {
     const auto at = static_cast<int>(field.value);
     const std::byte* data = nullptr;
+    auto& session = static_cast<CudaSession&>(*c.session());
+    if (field.kind == Field::Kind::kZeros) return reinterpret_cast<uint64_t>(session.zeros());
+    if (field.kind == Field::Kind::kFault) return reinterpret_cast<uint64_t>(session.fault());
     if (field.kind == Field::Kind::kInput && c.has_input(at)) data = c.input(at).data();
     if (field.kind == Field::Kind::kOutput && c.wants_output(at)) data = c.output(at).data();
-    if (field.kind == Field::Kind::kScratch) data = c.scratch().data() + field.value;
-    return reinterpret_cast<uint64_t>(data);
+    if (field.kind == Field::Kind::kScratch) data = c.scratch().data();
+    return data == nullptr ? 0 : reinterpret_cast<uint64_t>(data + field.offset);
   }
 
   std::vector<Dim> dims_;

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+// Softmax and normalisations: kernels over rows.
+#include <algorithm>
+
+#include "backend/cuda/compile/expression_writer.h"
+#include "backend/cuda/compile/mma_choice.h"
+#include "backend/cuda/compile/root_output.h"
+#include "base/str.h"
+
+namespace planish::cuda {
+namespace {
+
+// How a row is spread over threads (kernels/rows.cuh).
+struct RowTeam {
+  int warps = 1, rows = 4, vector = 1, items = 1;
+  bool streams = false;
+
+  int threads() const { return 32 * warps * rows; }
+  int64_t shared_bytes() const { return warps > 1 ? int64_t{4} * warps * 4 : 0; }
+  std::string text() const {
+    return concat("  static constexpr int kWarps = ", warps, ", kRows = ", rows,
+                  ", kVector = ", vector, ", kItems = ", items,
+                  ";\n  static constexpr bool kStream = ", streams ? "true" : "false", ";\n");
+  }
+};
+
+// A warp a row where that is enough; up to 64 registers of a thread hold it.
+RowTeam choose_team(int64_t columns, DType type, std::initializer_list<Dim> strides) {
+  RowTeam team;
+  team.vector = vector_of(type, strides);
+  constexpr int64_t kMostHeld = 32;
+  const auto per_lane = [&](int warps) {
+    return (columns + int64_t{32} * warps * team.vector - 1) / (int64_t{32} * warps * team.vector);
+  };
+  const int64_t most_items = std::max<int64_t>(1, kMostHeld / team.vector);
+  while (team.warps < 16 && per_lane(team.warps) > most_items) team.warps *= 2;
+  team.rows = team.warps == 1 ? 4 : 1;
+  team.streams = per_lane(team.warps) > most_items;
+  team.items = team.streams ? 1 : static_cast<int>(std::max<int64_t>(1, per_lane(team.warps)));
+  return team;
+}
+
+size_t normal_axis(const ir::Node& root, size_t rank) {
+  const int64_t axis = root.attributes().integer("axis", -1);
+  return static_cast<size_t>(axis < 0 ? axis + static_cast<int64_t>(rank) : axis);
+}
+
+// Launches an entry over rows with what all row kernels have in common.
+void launch_rows(StepBuilder& step, Launch launch, const RowTeam& team, const Dim& rows) {
+  launch.grid(step.dim(rows.ceil_div(team.rows))).threads(team.threads());
+  launch.shared(team.shared_bytes()).overlaps();
+  step.add(std::move(launch));
+}
+
+std::optional<ref::StepChoice> lower_softmax(const ir::Node& node, Lowering& lowering) {
+  const ir::Node& root = root_of(node);
+  const ir::Value* x = root.input(0);
+  if (!is_real(x) || shape_of(x).empty()) return std::nullopt;
+  const Shape& shape = shape_of(x);
+  const size_t axis = normal_axis(root, shape.size());
+  // Along another axis than the last it is the reduction's kind of walk.
+  if (axis + 1 != shape.size() || !shape[axis].is_constant()) return std::nullopt;
+  const int64_t columns = shape[axis].value();
+  const DType type = x->type().dtype;
+  const RowTeam team = choose_team(columns, type, {Dim(columns)});
+  StepBuilder step(lowering);
+  const RootOutput output(node, nullptr, {.shape = shape, .row = 0, .column = axis}, step);
+  Launch launch(concat(
+      "#define PLANISH_DEPENDENT_LAUNCH 1\n#include \"softmax.cuh\"\n", output.text(),
+      "struct Config {\n  using Input = planish::", element_name(type),
+      ";\n  using Output = ", output.element(), ";\n  using Tail = ", output.tail_name(), ";\n",
+      team.text(), "  static constexpr bool kLog = ", root.op() == "LogSoftmax" ? "true" : "false",
+      ";\n};\nextern \"C\" PLANISH_KERNEL(", team.threads(),
+      ", 1) void entry(PLANISH_PARAMS(planish::SoftmaxParams) p) {\n"
+      "  planish::softmax_kernel<Config>(p);\n}\n"));
+  const Dim rows = product(shape, 0, axis);
+  launch.in(step.input(outer_value(node, x)));
+  output.add_address(launch);
+  launch.i64_dim(step.dim(rows)).i64(columns).i64(columns).i32(columns).i32(0);
+  output.add_operands(step, launch);
+  launch_rows(step, std::move(launch), team, rows);
+  if (!output.finish(step)) return std::nullopt;
+  return step.finish(team.streams ? "rows read three times" : "rows read once");
+}
+
+// What the normalisations differ in.
+struct Norm {
+  bool is_centred = true;
+  int layout = 0;  // kRowNormPlain, kRowNormPlanes, kRowNormPixels
+  Dim rows = 1, groups = 1, columns = 1, run = 1;
+  Dim row_stride = 0;
+  int vector = 1;
+};
+
+std::string norm_source(const Norm& norm, const RowTeam& team, const RootOutput& output, DType type,
+                        const ir::Value* scale, const ir::Value* bias) {
+  return concat(
+      "#define PLANISH_DEPENDENT_LAUNCH 1\n#include \"row_norm.cuh\"\n", output.text(),
+      "struct Config {\n  using Input = planish::", element_name(type),
+      ";\n  using Output = ", output.element(), ";\n  using Tail = ", output.tail_name(),
+      ";\n  using Scale = ", scale != nullptr ? element_text(scale) : "planish::f32", ";\n",
+      team.text(), "  static constexpr bool kCentred = ", norm.is_centred ? "true" : "false",
+      ", kResidual = false, kKeepSum = false;\n  static constexpr bool kHasScale = ",
+      scale != nullptr ? "true" : "false", ", kHasBias = ", bias != nullptr ? "true" : "false",
+      ";\n  static constexpr int kLayout = ", norm.layout, ";\n};\nextern \"C\" PLANISH_KERNEL(",
+      team.threads(),
+      ", 1) void entry(PLANISH_PARAMS(planish::RowNormParams) p) {\n"
+      "  planish::row_norm_kernel<Config>(p);\n}\n");
+}
+
+std::optional<ref::StepChoice> launch_norm(const ir::Node& node, const Norm& norm,
+                                           const TailShape& tail, Lowering& lowering) {
+  const ir::Node& root = root_of(node);
+  const ir::Value* x = root.input(0);
+  const ir::Value* scale = root.input(1);
+  const ir::Value* bias = root.input(2);
+  for (const ir::Value* v : {scale, bias})
+    if (v != nullptr && (!is_real(v) || v->type().dtype != scale->type().dtype))
+      return std::nullopt;
+  for (size_t i = 1; i < root.outputs().size(); ++i)
+    if (root.outputs()[i] != nullptr) return std::nullopt;
+  const DType type = x->type().dtype;
+  const RowTeam team = choose_team(norm.columns.value(), type,
+                                   {norm.run == Dim(1) ? norm.columns : norm.run, norm.columns});
+  StepBuilder step(lowering);
+  const RootOutput output(node, nullptr, tail, step, norm.layout == 0);
+  Launch launch(norm_source(norm, team, output, type, scale, bias));
+  launch.in(step.input(outer_value(node, x))).i64(0).i64(0);
+  launch.in(step.input(outer_value(node, scale))).in(step.input(outer_value(node, bias)));
+  output.add_address(launch);
+  launch.i64(0).i64(0).i64_dim(step.dim(norm.rows));
+  launch.i64_dim(step.dim(norm.columns)).i64_dim(step.dim(norm.columns)).i64(0).i64(0);
+  launch.i32_dim(step.dim(norm.columns)).i32_dim(step.dim(norm.groups));
+  launch.i32_dim(step.dim(norm.run));
+  launch.f32(static_cast<float>(root.attributes().real("epsilon", 1e-5)));
+  output.add_operands(step, launch);
+  launch_rows(step, std::move(launch), team, norm.rows);
+  if (!output.finish(step)) return std::nullopt;
+  return step.finish(team.streams ? "rows read three times" : "rows read once");
+}
+
+std::optional<ref::StepChoice> lower_row_norm(const ir::Node& node, Lowering& lowering) {
+  const ir::Node& root = root_of(node);
+  const ir::Value* x = root.input(0);
+  if (!is_real(x)) return std::nullopt;
+  const Shape& shape = shape_of(x);
+  const size_t axis = normal_axis(root, shape.size());
+  Norm norm;
+  norm.is_centred = root.op() != "RMSNormalization";
+  norm.columns = product(shape, axis, shape.size());
+  if (!norm.columns.is_constant() || norm.columns == Dim(0)) return std::nullopt;
+  norm.rows = product(shape, 0, axis);
+  // The vectors must be as long as a row, not broadcast into it.
+  for (int i = 1; i <= 2; ++i) {
+    const ir::Value* v = root.input(i);
+    if (v != nullptr && (!is_real(v) || !(product(shape_of(v)) == norm.columns)))
+      return std::nullopt;
+  }
+  return launch_norm(node, norm, {.shape = shape, .row = 0, .column = axis}, lowering);
+}
+
+std::optional<ref::StepChoice> lower_group_norm(const ir::Node& node, Lowering& lowering) {
+  const ir::Node& root = root_of(node);
+  const ir::Value* x = root.input(0);
+  if (!is_real(x) || shape_of(x).size() < 3 || root.input(1) == nullptr || root.input(2) == nullptr)
+    return std::nullopt;
+  const Shape& shape = shape_of(x);
+  if (!shape[1].is_constant() || shape[1].value() < 1) return std::nullopt;
+  const int64_t channels = shape[1].value();
+  const int64_t groups =
+      root.op() == "GroupNormalization" ? root.attributes().integer("num_groups") : channels;
+  Norm norm;
+  norm.layout = 1;
+  norm.groups = groups;
+  norm.run = product(shape, 2, shape.size());
+  norm.columns = norm.run * (channels / groups);
+  if (!norm.columns.is_constant() || norm.columns == Dim(0)) return std::nullopt;
+  norm.rows = shape[0] * groups;
+  return launch_norm(node, norm, {.shape = shape, .row = 1, .column = shape.size()}, lowering);
+}
+
+const RegisterLowering kSoftmax[] = {{"Softmax", lower_softmax}, {"LogSoftmax", lower_softmax}};
+const RegisterLowering kRowNorm[] = {{"LayerNormalization", lower_row_norm},
+                                     {"RMSNormalization", lower_row_norm}};
+const RegisterLowering kGroupNorm[] = {{"InstanceNormalization", lower_group_norm},
+                                       {"GroupNormalization", lower_group_norm}};
+
+}  // namespace
+}  // namespace planish::cuda

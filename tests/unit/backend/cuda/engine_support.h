@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Graphs in text form, built for a GPU and run on the emulated one.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/options.h"
+#include "runtime/context.h"
+#include "runtime/engine.h"
+#include "support/emulated_gpu.h"
+
+namespace planish::test {
+
+plan::Plan build_for_gpu(const std::string& text, const cuda::EmulatedGpu& gpu,
+                         Options options = {});
+
+// Empty if the engine's outputs are the interpreter's, within `tolerance` of the largest; each set
+// of inputs runs four times, on poisoned memory, so that recordings are replayed.
+struct GpuCase {
+  std::string text;
+  std::vector<std::vector<Datum>> runs;
+  Options options = {};
+  double tolerance = 1e-5;
+  int host_steps = 0;  // that the plan may leave to the host
+};
+std::string check_on_gpu(const GpuCase& c);
+
+// Numbers between -1 and 1, the same for the same seed.
+Datum noise(DType type, Dims dims, unsigned seed = 1);
+
+}  // namespace planish::test
