@@ -37,9 +37,8 @@ void add_gpu(std::vector<Check>& out) {
   for (const auto& device : gpu["devices"]) {
     const std::string target = device["target"];
     out.push_back({"cuda:" + std::to_string(int{device["number"]}),
-                   std::string(device["name"]) + ", " +
-                       bytes_text(double{device["memory_bytes"]}) + ", " +
-                       (target.empty() ? "too old for Planish" : target),
+                   std::string(device["name"]) + ", " + bytes_text(double{device["memory_bytes"]}) +
+                       ", " + (target.empty() ? "too old for Planish" : target),
                    ""});
   }
   const std::string compiler = gpu["compiler"];

@@ -23,9 +23,10 @@ from typing import Any
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
+sys.path[:0] = [str(Path(__file__).resolve().parents[n]) for n in (2, 1)]
+from gpu.engine import Engine, Error, describe_gpu, pointer_value
+
 from benchmarks import zoo
-from tools.gpu.engine import Engine, Error, describe_gpu, pointer_value
 
 CASES = (
     *("resnet-50:1", "resnet-50:8", "resnet-50:32", "resnet-50:128"),

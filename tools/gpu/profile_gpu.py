@@ -20,9 +20,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
+sys.path[:0] = [str(Path(__file__).resolve().parents[n]) for n in (2, 1)]
+from gpu.engine import Engine
+
 from benchmarks import zoo
-from tools.gpu.engine import Engine
 
 
 def build(case: str, precision: str) -> tuple[Engine, dict[str, Any]]:

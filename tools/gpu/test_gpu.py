@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
-from tools.gpu.engine import Engine, Error, describe_gpu
+sys.path[:0] = [str(Path(__file__).resolve().parents[n]) for n in (2, 1)]
+from gpu.engine import Engine, Error, describe_gpu
 
 # Relative to the largest element of the output.
 TOLERANCE = {"fp32": 1e-4, "tf32": 5e-3, "fp16": 2e-2, "bf16": 8e-2}

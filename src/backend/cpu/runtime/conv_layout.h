@@ -21,8 +21,8 @@ class ConvLayout {
   size_t spatial() const { return spatial_; }
   bool has_explicit_pads() const { return auto_pad_ == "NOTSET"; }
 
-  // With the sizes and strides of x (input 0) and y (output 0), of float32. Throws kInvalidShape unless they
-  // are what the kernels rely on.
+  // With the sizes and strides of x (input 0) and y (output 0), of float32. Throws kInvalidShape
+  // unless they are what the kernels rely on.
   Conv bind(const StepShapes& shapes) const;
   // The same for data of any type.
   Conv bind_sizes(const StepShapes& shapes) const;
