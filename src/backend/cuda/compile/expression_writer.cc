@@ -5,7 +5,7 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
-#include <limits>
+#include <set>
 
 #include "base/str.h"
 #include "ops/pointwise_run.h"
@@ -215,14 +215,28 @@ void ExpressionWriter::add_row(const ir::Node& node) {
 
 namespace {
 
+// The node and what it is computed from, within its graph.
+std::set<const ir::Node*> with_producers(const ir::Node& node) {
+  std::set<const ir::Node*> out;
+  std::vector<const ir::Node*> left{&node};
+  while (!left.empty()) {
+    const ir::Node* at = left.back();
+    left.pop_back();
+    if (!out.insert(at).second) continue;
+    for (const ir::Value* in : at->inputs())
+      if (in != nullptr && in->producer() != nullptr && in->graph() == node.graph())
+        left.push_back(in->producer());
+  }
+  return out;
+}
+
 void write_body(const ir::Node& node, const ir::Node* done, ExpressionWriter& writer) {
   const ir::Graph* body = node.subgraph("body");
   if (body == nullptr) return writer.add(node);
-  bool is_behind = done == nullptr;
-  for (const auto& inner : body->nodes()) {
-    if (is_behind) writer.add(*inner);
-    is_behind = is_behind || inner.get() == done;
-  }
+  const std::set<const ir::Node*> before =
+      done != nullptr ? with_producers(*done) : std::set<const ir::Node*>();
+  for (const auto& inner : body->nodes())
+    if (before.count(inner.get()) == 0) writer.add(*inner);
 }
 
 // Values that the nodes take from outside, each once; single constants become literals.
@@ -244,15 +258,11 @@ std::vector<const ir::Value*> outer_inputs(const ir::Node& node) {
   return out;
 }
 
-// Whether a node behind the root uses the value: what feeds the root comes before it.
+// Whether a node uses the value that is not the root or feeds it.
 bool is_used_beside(const ir::Value* v, const ir::Node& root) {
-  bool is_behind = false;
-  for (const auto& inner : root.graph()->nodes()) {
-    const auto& inputs = inner->inputs();
-    if (is_behind && std::find(inputs.begin(), inputs.end(), v) != inputs.end()) return true;
-    is_behind = is_behind || inner.get() == &root;
-  }
-  return false;
+  const std::set<const ir::Node*> before = with_producers(root);
+  return std::any_of(v->uses().begin(), v->uses().end(),
+                     [&](const ir::Use& u) { return before.count(u.node) == 0; });
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ constexpr int kSplits[] = {1, 2, 3, 4, 6, 8, 12, 16};
 // Of a Hopper-class multiprocessor, in nanoseconds; only their ratios matter.
 constexpr double kFlopsPerNs = 4500;  // f16 by mma.sync
 constexpr double kL2BytesPerNs = 40;
-constexpr double kStepLatency = 90;  // of a ring that is filled ahead
+constexpr double kLoadLatency = 700;  // from L2 to shared memory, shared by the stages in flight
 constexpr double kLaunchLatency = 900;
 constexpr double kSplitLatency = 1500;
 constexpr double kMemoryBytesPerNs = 3000;  // of the device
@@ -27,6 +27,30 @@ constexpr double kMemoryBytesPerNs = 3000;  // of the device
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 int bytes_of(DType type) { return dtype_bits(type) / 8; }
+
+// Bytes of shared memory that a block may have on every target.
+int64_t shared_limit(const Lowering& lowering) {
+  int64_t limit = 227 << 10;
+  for (const Target& t : lowering.targets) {
+    const int number = t.number();
+    const int64_t own = number < 80                    ? 64
+                        : number == 80                 ? 163
+                        : number < 90 || number >= 120 ? 99
+                                                       : 227;
+    limit = std::min(limit, own << 10);
+  }
+  return limit;
+}
+
+// Few blocks hide latency by stages in flight, many by each other. More stages than steps are idle.
+int stages_of(const MmaProblem& p, const MmaChoice& c, const Lowering& lowering) {
+  const int64_t blocks = ceil_div(p.m, c.tile_m) * ceil_div(p.n, c.tile_n) * p.batches * c.splits;
+  const int64_t room = std::min<int64_t>(blocks <= lowering.multiprocessors ? 128 << 10 : 72 << 10,
+                                         shared_limit(lowering));
+  const int64_t stage = int64_t{c.tile_m + c.tile_n} * c.tile_k * bytes_of(p.type);
+  const int64_t steps = ceil_div(c.k_split, c.tile_k);
+  return static_cast<int>(std::clamp<int64_t>(std::min(room / stage, steps + 1), 2, 8));
+}
 
 double cost(const MmaProblem& p, const MmaChoice& c, int multiprocessors) {
   const int64_t tiles = ceil_div(p.m, c.tile_m) * ceil_div(p.n, c.tile_n) * p.batches;
@@ -41,8 +65,8 @@ double cost(const MmaProblem& p, const MmaChoice& c, int multiprocessors) {
       (200 << 10) / std::max<int64_t>(1, c.shared_bytes(bytes_of(p.type))), 1, 4);
   const int64_t at_once = std::clamp<int64_t>(ceil_div(blocks, multiprocessors), 1, resident);
   const auto waves = static_cast<double>(ceil_div(blocks, multiprocessors * at_once));
-  const double step = std::max(
-      {kStepLatency, math * static_cast<double>(at_once), bytes * static_cast<double>(at_once)});
+  const double step = std::max({kLoadLatency / (c.stages - 1), math * static_cast<double>(at_once),
+                                bytes * static_cast<double>(at_once)});
   double total = waves * (steps * step + kLaunchLatency);
   if (c.splits > 1)
     total += kSplitLatency +
@@ -85,10 +109,10 @@ MmaChoice choose_mma(const MmaProblem& p, const Lowering& lowering) {
       MmaChoice c{
           .tile_m = shape.m, .tile_n = shape.n, .warps_m = shape.warps_m, .warps_n = shape.warps_n};
       c.tile_k = is_half ? (p.k >= 256 ? 64 : 32) : 32;
-      c.stages = c.tile_k * bytes_of(p.type) >= 128 ? 3 : 4;
       c.k_split = ceil_div(ceil_div(std::max<int64_t>(p.k, 1), splits), c.tile_k) * c.tile_k;
       c.splits = static_cast<int>(ceil_div(std::max<int64_t>(p.k, 1), c.k_split));
       if (c.splits != splits) continue;
+      c.stages = stages_of(p, c, lowering);
       const int64_t tiles = ceil_div(p.m, c.tile_m) * ceil_div(p.n, c.tile_n) * p.batches;
       if (splits > 1 && (tiles > kMaxCounters || tiles > 2 * lowering.multiprocessors)) continue;
       const double time = cost(p, c, lowering.multiprocessors);

@@ -178,6 +178,7 @@ CudaSession::CudaSession(std::shared_ptr<DriverDevice> device)
 CudaSession::~CudaSession() { device_->destroy_event(done_); }
 
 void CudaSession::begin(std::optional<void*> stream) {
+  is_after_copy_ = true;
   device_->make_current();
   active_ = stream ? reinterpret_cast<StreamHandle>(*stream) : own_->handle;
   // What this context enqueued elsewhere comes first: its memory is the same.
@@ -196,6 +197,7 @@ void CudaSession::begin_recording() {
   // The caller's stream may be one that cannot be recorded.
   recorded_from_ = active_;
   active_ = own_->handle;
+  is_after_copy_ = true;
   device_->begin_capture(active_);
 }
 
@@ -258,6 +260,7 @@ void CudaSession::check_fault() {
 }
 
 void CudaSession::copy(void* to, const void* from, uint64_t bytes) {
+  is_after_copy_ = true;
   device_->copy(to, from, bytes, active_);
 }
 
@@ -266,6 +269,11 @@ void CudaSession::copy_to_host(void* to, const void* from, uint64_t bytes) {
   has_copies_ = has_copies_ || !device_->is_device_memory(to);
 }
 
-void CudaSession::launch(const KernelLaunch& launch) { device_->launch(launch, active_); }
+void CudaSession::launch(const KernelLaunch& launch) {
+  KernelLaunch ordered = launch;
+  ordered.waits_for_predecessor = launch.waits_for_predecessor && !is_after_copy_;
+  is_after_copy_ = false;
+  device_->launch(ordered, active_);
+}
 
 }  // namespace planish::cuda

@@ -91,6 +91,8 @@ class CudaSession final : public DeviceSession {
   bool has_last_ = false;
   bool is_capturing_ = false;  // the caller records the active stream
   bool has_copies_ = false;
+  // What was enqueued last is no kernel, so the next one may not begin under its end.
+  bool is_after_copy_ = true;
   bool has_fault_ = false;  // a kernel may set it
   void check_fault();
 };

@@ -138,6 +138,42 @@ graph "convolutions" {
         << precision;
 }
 
+// What stands beside the root, neither before nor behind it, belongs to the tail too.
+TEST(CudaEngine, TailsWithBranchesBesideTheRoot) {
+  EXPECT_EQ(check_on_gpu({.text = R"(
+graph "gate" {
+  input %x : float32[n, 24]
+  input %g : float32[n, 16]
+  const %w = float32[24, 16] splat 0.25
+  %s = Sigmoid(%g)
+  %h = Mul(%s, %g)
+  %a = MatMul(%x, %w)
+  %b = Mul(%h, %a)
+  output %b as "b"
+})",
+                          .runs = {{noise(DType::kF32, {5, 24}), noise(DType::kF32, {5, 16})}}}),
+            "");
+}
+
+TEST(CudaEngine, ImagesOfAnySizeBetweenStepsOfTheHost) {
+  EXPECT_EQ(check_on_gpu(
+                {.text = R"(
+graph "images" {
+  input %x : float32[n, 3, h, w]
+  const %w1 = float32[12, 3, 3, 3] splat 0.125
+  const %w2 = float32[4, 3, 3, 3] splat 0.25
+  %a = Conv(%x, %w1) {pads=[1, 1, 1, 1]}
+  %b = Tanh(%a)
+  %c = DepthToSpace(%b) {blocksize=2}
+  %d = Conv(%c, %w2) {pads=[1, 1, 1, 1]}
+  %e = LeakyRelu(%d) {alpha=0.2}
+  output %e as "e"
+})",
+                 .runs = {{noise(DType::kF32, {1, 3, 6, 8})}, {noise(DType::kF32, {2, 3, 9, 5})}},
+                 .host_steps = 1}),
+            "");
+}
+
 TEST(CudaEngine, WhatNoKernelComputesRunsOnTheHost) {
   EXPECT_EQ(
       check_on_gpu({.text = R"(
