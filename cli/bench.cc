@@ -2,16 +2,14 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <fstream>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "common.h"
 #include "dtypes.h"
 #include "files.h"
 #include "inputs.h"
-#include "npy.h"
+#include "measure.h"
 
 namespace planish::cli {
 namespace {
@@ -69,75 +67,76 @@ bool is_steady(const std::vector<double>& times, double median) {
   return true;
 }
 
-struct StepRow {
-  std::string node, op, kernel;
-  double start = 0, seconds = 0;
-};
-
-std::vector<StepRow> record_steps(const Engine& engine, const std::map<std::string, Value>& inputs,
-                                  int rounds) {
-  Context context = engine.create_context();
-  context.run(inputs);
-  std::vector<StepRow> total;
-  for (int round = 0; round < rounds; ++round) {
-    std::vector<StepRow> rows;
-    planish_context_set_step_callback(
-        context.handle(),
-        [](int, const char* node, const char* op, const char* kernel, double start, double seconds,
-           void* user) {
-          static_cast<std::vector<StepRow>*>(user)->push_back({node, op, kernel, start, seconds});
-        },
-        &rows);
-    context.run(inputs);
-    planish_context_set_step_callback(context.handle(), nullptr, nullptr);
-    if (total.empty()) {
-      total = rows;
-      continue;
-    }
-    for (size_t i = 0; i < std::min(total.size(), rows.size()); ++i)
-      total[i].seconds = std::min(total[i].seconds, rows[i].seconds);
-  }
-  return total;
-}
-
-void print_layers(std::vector<StepRow> rows) {
-  double sum = 0;
-  for (const StepRow& r : rows) sum += r.seconds;
-  std::printf("\n%9s %6s  %-16s %-20s %s\n", "ms", "share", "kernel", "op", "node");
+void print_layers(const StepTimes& times) {
+  std::vector<StepTime> rows;
+  for (const StepTime& row : times.steps)
+    if (row.program == 0) rows.push_back(row);
   std::sort(rows.begin(), rows.end(),
-            [](const StepRow& a, const StepRow& b) { return a.seconds > b.seconds; });
-  for (size_t i = 0; i < rows.size() && i < 30; ++i) {
-    const StepRow& r = rows[i];
-    std::printf("%9.3f %5.1f%%  %-16s %-20s %.60s\n", r.seconds * 1e3, r.seconds / sum * 100,
-                r.kernel.c_str(), r.op.c_str(), r.node.c_str());
+            [](const StepTime& a, const StepTime& b) { return a.seconds > b.seconds; });
+  std::printf("\nsteps, slowest first; medians of %d runs, %.3f ms in all\n", times.runs,
+              times.total * 1e3);
+  std::printf("%9s %6s  %-14s %-18s %s\n", "ms", "share", "kernel", "op", "node");
+  const size_t width = std::max<size_t>(20, terminal_columns() - 53);
+  constexpr size_t kShown = 30;
+  for (size_t i = 0; i < rows.size() && i < kShown; ++i) {
+    const StepTime& r = rows[i];
+    std::printf("%9.3f %5.1f%%  %s %s %s\n", r.seconds * 1e3, r.seconds / times.total * 100,
+                padded(r.kernel, 14).c_str(), padded(r.op, 18).c_str(),
+                fitted(r.node, width).c_str());
   }
-  if (rows.size() > 30)
-    std::printf("  ... and %zu steps more (--json lists all)\n", rows.size() - 30);
+  if (rows.size() > kShown)
+    std::printf("  ... and %zu steps more (--json lists all)\n", rows.size() - kShown);
 }
 
-// Chrome's trace event format: open it in chrome://tracing or ui.perfetto.dev.
-void write_trace(const std::string& path, const std::vector<StepRow>& rows) {
+// Chrome's trace event format: open it in chrome://tracing or ui.perfetto.dev. Programs of control
+// flow have rows of their own.
+void write_trace(const std::string& path, const std::vector<StepTime>& rows) {
   Json events = Json::array();
-  for (const StepRow& r : rows)
-    events.push_back({{"name", r.node},
+  for (const StepTime& r : rows)
+    events.push_back({{"name", r.op},
                       {"cat", r.kernel},
                       {"ph", "X"},
                       {"ts", r.start * 1e6},
                       {"dur", r.seconds * 1e6},
                       {"pid", 1},
-                      {"tid", 1},
-                      {"args", {{"op", r.op}, {"kernel", r.kernel}}}});
-  write_file(path,
-             Json{{"traceEvents", events}}.dump(-1, ' ', false, Json::error_handler_t::replace));
+                      {"tid", r.program + 1},
+                      {"args", {{"node", r.node}, {"kernel", r.kernel}, {"step", r.step}}}});
+  write_file(path, Json{{"traceEvents", events}, {"displayTimeUnit", "ms"}}.dump(
+                       -1, ' ', false, Json::error_handler_t::replace));
+}
+
+void print_result(const Json& out) {
+  const Json& ms = out["latency_ms"];
+  const auto number = [&](const char* key) { return ms[key].get<double>(); };
+  std::string shapes;
+  for (const auto& [name, shape] : out["inputs"].items())
+    shapes += (shapes.empty() ? "" : ", ") + name + " " + shape.get<std::string>();
+  std::printf("inputs       %s\n", fitted(shapes, terminal_columns() - 14).c_str());
+  std::printf("opened in    %s\n", seconds_text(out["open_seconds"].get<double>()).c_str());
+  std::printf("runs         %d by %d stream%s, after %g s of warm-up\n", out["runs"].get<int>(),
+              out["streams"].get<int>(), out["streams"] == 1 ? "" : "s",
+              out["warm_up_seconds"].get<double>());
+  std::printf("latency      median %.3f ms, mean %.3f, min %.3f, max %.3f\n", number("median"),
+              number("mean"), number("min"), number("max"));
+  std::printf("             p90 %.3f ms, p95 %.3f, p99 %.3f\n", number("p90"), number("p95"),
+              number("p99"));
+  std::printf("throughput   %.1f runs a second\n", out["throughput"].get<double>());
+  std::printf("memory       weights %s; arena %s a stream\n",
+              bytes_text(out["weights"].get<double>()).c_str(),
+              bytes_text(out["arena"].get<double>()).c_str());
+  std::printf("steady       %s\n", out["steady"].get<bool>()
+                                       ? "yes: every tenth of the runs has a median within 10 %"
+                                       : "no: the machine was busy, or there were too few runs");
 }
 
 int run_bench(const BenchFlags& flags) {
   const auto opening = Clock::now();
+  if (flags.streams < 1 || flags.streams > 256)
+    throw Error(ErrorCode::kInvalidArgument,
+                "--streams: expected 1 to 256, got " + std::to_string(flags.streams));
   const Engine engine = open_engine(flags.path, flags.options, flags.json);
   const double open_seconds = since(opening);
   const auto inputs = flags.inputs.make(engine, run_shapes(flags.path, flags.options));
-  if (flags.streams < 1 || flags.streams > 256)
-    throw Error(ErrorCode::kInvalidArgument, "--streams: expected 1 to 256");
   std::vector<std::vector<double>> all(static_cast<size_t>(flags.streams));
   std::vector<std::exception_ptr> failed(all.size());
   const auto start = Clock::now();
@@ -161,43 +160,51 @@ int run_bench(const BenchFlags& flags) {
   const double median = quantile(sorted, 0.5);
   const bool steady = is_steady(all[0], median);
   const auto description = nlohmann::json::parse(engine.describe());
-  const double arena = description["memory"]["arenas"][0]["bytes"],
-               weights = description["memory"]["weights"];
-  const std::vector<StepRow> rows = flags.layers || !flags.trace.empty()
-                                        ? record_steps(engine, inputs, 20)
-                                        : std::vector<StepRow>();
-  if (!flags.trace.empty()) write_trace(flags.trace, rows);
+  double sum = 0;
+  for (double t : sorted) sum += t;
+  Json out{{"runs", sorted.size()},
+           {"streams", flags.streams},
+           {"warm_up_seconds", flags.warm_up},
+           {"open_seconds", open_seconds},
+           {"latency_ms",
+            {{"min", sorted.front()},
+             {"mean", sum / static_cast<double>(sorted.size())},
+             {"median", median},
+             {"p90", quantile(sorted, 0.9)},
+             {"p95", quantile(sorted, 0.95)},
+             {"p99", quantile(sorted, 0.99)},
+             {"max", sorted.back()}}},
+           {"throughput", static_cast<double>(sorted.size()) / wall},
+           {"steady", steady},
+           {"weights", description["memory"]["weights"]},
+           {"inputs", Json::object()}};
+  for (const auto& [name, value] : inputs)
+    out["inputs"][name] = value.is_tensor() ? dims_text(value.dims()) : "-";
+  Context context = engine.create_context();
+  context.run(inputs);
+  const Json layout = Json::parse(context.layout());
+  out["arena"] = layout["bytes"];
+  if (!flags.trace.empty()) write_trace(flags.trace, trace_run(context, inputs));
+  StepTimes layers;
+  if (flags.layers) {
+    layers = measure_steps(context, inputs, 20, 5);
+    for (const StepTime& r : layers.steps)
+      out["steps"].push_back({{"program", r.program},
+                              {"step", r.step},
+                              {"node", r.node},
+                              {"op", r.op},
+                              {"kernel", r.kernel},
+                              {"calls", r.calls},
+                              {"ms", r.seconds * 1e3}});
+  }
   if (flags.json) {
-    Json out{{"runs", sorted.size()},
-             {"streams", flags.streams},
-             {"open_seconds", open_seconds},
-             {"latency_ms",
-              {{"min", sorted.front()},
-               {"median", median},
-               {"p90", quantile(sorted, 0.9)},
-               {"p99", quantile(sorted, 0.99)},
-               {"max", sorted.back()}}},
-             {"throughput", static_cast<double>(sorted.size()) / wall},
-             {"steady", steady},
-             {"weights", weights},
-             {"arena", arena}};
-    for (const StepRow& r : rows)
-      out["steps"].push_back(
-          {{"node", r.node}, {"op", r.op}, {"kernel", r.kernel}, {"ms", r.seconds * 1e3}});
-    std::printf("%s\n", out.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+    print_json(out);
     return 0;
   }
-  std::printf("opened in    %.3f s\n", open_seconds);
-  std::printf("runs         %zu by %d stream%s\n", sorted.size(), flags.streams,
-              flags.streams == 1 ? "" : "s");
-  std::printf("latency      median %.3f ms, min %.3f, p90 %.3f, p99 %.3f, max %.3f\n", median,
-              sorted.front(), quantile(sorted, 0.9), quantile(sorted, 0.99), sorted.back());
-  std::printf("throughput   %.1f runs a second\n", static_cast<double>(sorted.size()) / wall);
-  std::printf("memory       weights %s, arena %s\n", bytes_text(weights).c_str(),
-              bytes_text(arena).c_str());
-  std::printf("steady       %s\n",
-              steady ? "yes" : "no: the machine was busy, or there were too few runs");
-  if (flags.layers) print_layers(rows);
+  print_result(out);
+  if (flags.layers) print_layers(layers);
+  if (!flags.trace.empty())
+    std::printf("\n%s: open it in ui.perfetto.dev or chrome://tracing\n", flags.trace.c_str());
   return 0;
 }
 
@@ -206,7 +213,7 @@ int run_bench(const BenchFlags& flags) {
 void add_bench(CLI::App& app, int& exit_code) {
   auto flags = std::make_shared<BenchFlags>();
   CLI::App* verb = app.add_subcommand("bench", "measure latency, throughput and memory");
-  verb->add_option("path", flags->path, "a plan, or an ONNX model, which is built first")
+  verb->add_option("PATH", flags->path, "a plan, or an ONNX model, which is built first")
       ->required();
   flags->inputs.add(*verb);
   verb->add_option("--seconds", flags->seconds, "to measure for [3]")
@@ -215,13 +222,16 @@ void add_bench(CLI::App& app, int& exit_code) {
       ->check(CLI::Range(0.0, 3600.0));
   verb->add_option("--streams", flags->streams, "contexts that run at once [1]");
   verb->add_flag("--layers", flags->layers, "time by step");
-  verb->add_option("--trace", flags->trace, "write a Chrome trace of one run to this file");
+  verb->add_option("--trace", flags->trace, "write a Chrome trace of one run to this file")
+      ->type_name("FILE");
   verb->add_flag("--json", flags->json, "print the result as JSON");
   flags->options.add(*verb, "any", true);
   verb->footer(
       "Examples:\n"
       "  planish bench model.plan --threads 2 --layers\n"
-      "  planish bench model.onnx --shape x=1x3x640x640 --streams 2 --threads 1");
+      "  planish bench model.onnx --shape x=1x3x640x640 --streams 2 --threads 1\n"
+      "  planish bench model.onnx --shapes x=1x3x224x224 --seconds 10 --json\n"
+      "  planish bench model.plan --input x=x.npy --trace trace.json");
   verb->callback([flags, &exit_code] { exit_code = run_bench(*flags); });
 }
 

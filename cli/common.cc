@@ -82,7 +82,7 @@ void OptionFlags::add(CLI::App& verb, const std::string& scope, bool with_shapes
     if (!choices.empty()) help += " {" + choices + "}";
     if (!fallback.empty()) help += " [" + fallback + "]";
     if (kind == "flag")
-      switches_[name] = verb.add_flag(flag_name(name), help)->group(kGroup);
+      switches_[name] = verb.add_flag(flag_name(name))->description(help)->group(kGroup);
     else
       verb.add_option_function<std::string>(
               flag_name(name), [this, name](const std::string& v) { values_[name] = v; }, help)

@@ -26,7 +26,7 @@ int parse_and_run(CLI::App& app, int argc, char** argv, const int& exit_code) {
     if (verb.empty() && argc > 1 && argv[1][0] != '-')
       throw Error(ErrorCode::kInvalidArgument,
                   "there is no verb \"" + std::string(argv[1]) + "\": expected " + verbs);
-    if (verb.empty() && argc == 1)
+    if (verb.empty() && (argc == 1 || std::strcmp(e.what(), "A subcommand is required") == 0))
       throw Error(ErrorCode::kInvalidArgument, "expected a verb: " + verbs, "",
                   "see planish --help");
     throw Error(ErrorCode::kInvalidArgument, e.what(), "", "see planish" + verb + " --help");

@@ -279,6 +279,12 @@ class Context {
     detail::check(planish_context_output(handle_.get(), find(outputs_, name, "output"), &value));
     return Value(value);
   }
+  // As planish_context_layout says.
+  std::string layout() const {
+    const char* json = nullptr;
+    detail::check(planish_context_layout(handle_.get(), &json));
+    return json;
+  }
   planish_context* handle() const { return handle_.get(); }
 
  private:
@@ -328,6 +334,12 @@ class Engine {
     const char* json = nullptr;
     detail::check(planish_engine_describe(handle(), &json));
     return json;
+  }
+  // In what the plans of two engines differ, one difference a line.
+  std::string diff(const Engine& other) const {
+    const char* text = nullptr;
+    detail::check(planish_engine_diff(handle(), other.handle(), &text));
+    return text;
   }
   Context create_context(int profile = 0) const {
     planish_context* context = nullptr;

@@ -155,6 +155,10 @@ PLANISH_API const char* planish_engine_metadata_value(const planish_engine* engi
 /* Everything that is known of the engine, as JSON: steps, tactics, memory, what the optimiser did.
  */
 PLANISH_API planish_status planish_engine_describe(const planish_engine* engine, const char** json);
+/* In what two plans differ, one difference a line, "" if in nothing that a plan file keeps. The
+ * text belongs to the calling thread, until its next call. */
+PLANISH_API planish_status planish_engine_diff(const planish_engine* a, const planish_engine* b,
+                                               const char** text);
 /* Bytes of the weights, and of the arena of a profile at its greatest shapes with the lower bound.
  */
 PLANISH_API planish_status planish_engine_memory(const planish_engine* engine, int profile,
@@ -197,6 +201,17 @@ typedef void (*planish_step_callback)(int step, const char* node, const char* op
                                       const char* kernel, double start, double seconds, void* user);
 PLANISH_API void planish_context_set_step_callback(planish_context* context,
                                                    planish_step_callback callback, void* user);
+/* Inside a step callback: the program of the step (0: the network; others: bodies of control flow),
+ * and a copy of its output k, a new handle; kind PLANISH_NONE if it is not wanted by anybody or
+ * lies in device memory. Elsewhere the program is -1 and there is no output (invalid_argument). */
+PLANISH_API int planish_context_step_program(const planish_context* context);
+PLANISH_API planish_status planish_context_step_output(planish_context* context, int k,
+                                                       planish_value** value);
+/* Where the intermediate values of the last run lie in its memory, as JSON: {"bytes",
+ * "lower_bound", "placements": [{"value" (absent: scratch memory), "first_step", "last_step",
+ * "offset", "bytes"}]}, with values and steps of program 0 as planish_engine_describe numbers them.
+ * The text belongs to the context, until the next call. */
+PLANISH_API planish_status planish_context_layout(planish_context* context, const char** json);
 
 /* ==== libplanish: engines from models
  * ============================================================== */
@@ -210,6 +225,11 @@ PLANISH_API planish_status planish_build_file(const char* path, const planish_op
 PLANISH_API planish_status planish_build_bytes(const void* data, size_t bytes,
                                                const planish_options* options,
                                                planish_engine** engine);
+
+/* The canonical graph that the plan carries (option embed_graph) as JSON, in the form of a program
+ * of planish_engine_describe; "" if it carries none. The text belongs to the calling thread, until
+ * its next call. */
+PLANISH_API planish_status planish_engine_graph(const planish_engine* engine, const char** json);
 
 /* ---- networks made by hand
  * ------------------------------------------------------------------------ Values are numbers >= 0

@@ -217,6 +217,7 @@ void Context::set_stream(std::optional<void*> stream, bool wait) {
   impl_->stream = stream;
   impl_->waits = wait;
 }
+ArenaLayout Context::layout() const { return impl_->frame.layout(); }
 void Context::set_limits(const RunLimits& limits) { impl_->run.budget = RunBudget(limits); }
 
 }  // namespace planish

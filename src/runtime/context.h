@@ -32,12 +32,30 @@ struct StepEvent {
   double start = 0;                 // seconds since the run began
   double seconds = 0;               // with the subprograms that it ran
   std::span<Datum* const> outputs;  // null where not wanted; valid during the call
+  bool on_device = false;           // the outputs' bytes are in device memory
 };
 using StepObserver = std::function<void(const StepEvent&)>;
 
 // Gives memory for an output when its size is known: at least `bytes`, aligned to 64, valid until
 // the next run; null if there is none.
 using OutputAllocator = std::function<std::byte*(int output, size_t bytes)>;
+
+// Where a value, or the scratch memory of a step, lies in the arena, and how long.
+struct Placement {
+  int32_t value = -1;      // of the main program; -1: scratch memory
+  int32_t first_step = 0;  // of the main program; the last one included
+  int32_t last_step = 0;
+  uint64_t offset = 0;
+  uint64_t bytes = 0;
+  bool on_device = false;  // in the arena in device memory
+};
+struct ArenaLayout {
+  uint64_t arena_bytes = 0;
+  uint64_t lower_bound = 0;
+  uint64_t device_bytes = 0;
+  uint64_t device_lower_bound = 0;
+  std::vector<Placement> placements;
+};
 
 class Frame;
 
@@ -65,6 +83,8 @@ class Context {
   // Empty: none. Steps of subprograms are reported too, before the step that runs them.
   void set_observer(StepObserver observer);
   void set_limits(const RunLimits& limits);
+  // Of the main program at the shapes of the last run; empty before the first.
+  ArenaLayout layout() const;
   // The device's stream that runs join; nullopt: the context's own. With `wait` off, run() returns
   // when all is enqueued: inputs and outputs must then stay until the stream is done with them, and
   // outputs be bound to memory. Without a device both are ignored.

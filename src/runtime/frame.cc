@@ -372,7 +372,43 @@ void Frame::observe(size_t i, std::chrono::steady_clock::time_point start) {
                  .info = program_.steps[i].step,
                  .start = seconds(start - run_.begin),
                  .seconds = seconds(end - start),
-                 .outputs = binding_->steps[i].outputs()});
+                 .outputs = binding_->steps[i].outputs(),
+                 .on_device = program_.steps[i].kernel->memory().outputs == plan::Memory::kDevice});
+}
+
+ArenaLayout Frame::layout() const {
+  if (binding_ == nullptr) return {};
+  const Binding& b = *binding_;
+  ArenaLayout out{.arena_bytes = b.arena_bytes,
+                  .lower_bound = b.lower_bound,
+                  .device_bytes = b.device_bytes,
+                  .device_lower_bound = b.device_lower_bound,
+                  .placements = {}};
+  const auto step = [&](int32_t position) {
+    return program_.steps[static_cast<size_t>(std::max(position, 0))].index;
+  };
+  for (size_t v = 0; v < program_.values.size(); ++v) {
+    const ValueCode& c = program_.values[v];
+    if (c.storage != Storage::kPlanned || c.is_output || c.last_step < 0) continue;
+    out.placements.push_back({.value = static_cast<int32_t>(v),
+                              .first_step = step(c.first_step),
+                              .last_step = step(c.last_step),
+                              .offset = b.places[v],
+                              .bytes = std::get<Tensor>(b.values[v].held).bytes(),
+                              .on_device = c.is_device});
+  }
+  for (size_t i = 0; i < program_.steps.size(); ++i) {
+    const uint64_t bytes = b.bound[i].scratch_bytes;
+    if (bytes == 0) continue;
+    const int32_t at = program_.steps[i].index;
+    out.placements.push_back(
+        {.first_step = at,
+         .last_step = at,
+         .offset = b.scratch[i],
+         .bytes = bytes,
+         .on_device = program_.steps[i].kernel->memory().outputs == plan::Memory::kDevice});
+  }
+  return out;
 }
 
 void Frame::prepare_dynamic(size_t i) {

@@ -69,6 +69,8 @@ class Frame {
   std::vector<Type> subprogram_types(int step, int index) const;
 
   Arena& arena() { return arena_; }
+  // Of the binding used last.
+  ArenaLayout layout() const;
   // Lays the program out without running it.
   const Binding& lay_out(const InputDims& inputs, const SymbolValues& around);
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <nlohmann/json.hpp>
+
 #include "base/str.h"
 #include "capi/runtime/handles.h"
+#include "runtime/frame.h"
 
 using planish::Datum;
 using planish::Error;
@@ -14,7 +17,9 @@ struct planish_context {
   std::unique_ptr<planish::Context> context;
   std::vector<Datum> inputs;
   std::vector<bool> is_set;
-  std::vector<Datum> outputs;  // of the last run
+  std::vector<Datum> outputs;                 // of the last run
+  const planish::StepEvent* event = nullptr;  // while a step callback runs
+  std::string layout;
 };
 
 namespace {
@@ -126,8 +131,50 @@ void planish_context_set_step_callback(planish_context* context, planish_step_ca
     context->context->set_observer({});
     return;
   }
-  context->context->set_observer([callback, user](const planish::StepEvent& e) {
+  context->context->set_observer([context, callback, user](const planish::StepEvent& e) {
+    context->event = &e;
     callback(e.step, e.info->node.c_str(), e.info->op.c_str(), e.info->kernel.c_str(), e.start,
              e.seconds, user);
+    context->event = nullptr;
+  });
+}
+
+int planish_context_step_program(const planish_context* context) {
+  return context == nullptr || context->event == nullptr ? -1 : context->event->program;
+}
+
+planish_status planish_context_step_output(planish_context* context, int k, planish_value** value) {
+  return guard([&] {
+    const planish::StepEvent* event = deref(context, "context").event;
+    if (event == nullptr)
+      throw Error(ErrorCode::kInvalidArgument,
+                  "the outputs of a step are there inside a step callback only");
+    const Datum* datum = event->outputs[index_of(k, event->outputs.size(), "output")];
+    deref(value, "value") = new planish_value{
+        datum == nullptr || event->on_device ? Datum() : planish::deep_copy(*datum)};
+  });
+}
+
+planish_status planish_context_layout(planish_context* context, const char** json) {
+  return guard([&] {
+    planish_context& c = deref(context, "context");
+    const planish::ArenaLayout layout = c.context->layout();
+    nlohmann::ordered_json out{{"bytes", layout.arena_bytes},
+                               {"lower_bound", layout.lower_bound},
+                               {"device_bytes", layout.device_bytes},
+                               {"device_lower_bound", layout.device_lower_bound},
+                               {"placements", nlohmann::ordered_json::array()}};
+    for (const planish::Placement& p : layout.placements) {
+      nlohmann::ordered_json row;
+      if (p.value >= 0) row["value"] = p.value;
+      row.update({{"first_step", p.first_step},
+                  {"last_step", p.last_step},
+                  {"offset", p.offset},
+                  {"bytes", p.bytes}});
+      if (p.on_device) row["on_device"] = true;
+      out["placements"].push_back(std::move(row));
+    }
+    c.layout = out.dump();
+    deref(json, "json") = c.layout.c_str();
   });
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <nlohmann/json.hpp>
 
+#include "base/str.h"
 #include "capi/runtime/handles.h"
 
 namespace planish::capi {
@@ -15,13 +16,45 @@ Json ports(const std::vector<plan::Port>& list) {
   return out;
 }
 
-Json describe_program(const plan::Program& program) {
+Json constants(const plan::Plan& plan) {
+  Json out = Json::array();
+  for (const plan::Constant& c : plan.constants) {
+    Json row{{"type", concat(dtype_name(c.dtype()), "[", join(c.dims, ", "), "]")},
+             {"bytes", c.data.bytes()}};
+    if (c.is_splat) row["splat"] = true;
+    out.push_back(std::move(row));
+  }
+  return out;
+}
+
+// Numbers and text as they are; tensors by their types.
+Json describe_attribute(const Attribute& attribute) {
+  return std::visit(
+      [&](const auto& v) -> Json {
+        using T = std::decay_t<decltype(v)>;
+        if constexpr (std::is_same_v<T, Tensor>)
+          return concat("tensor ", dtype_name(v.dtype()), " ", dims_to_string(v.dims()));
+        else if constexpr (std::is_same_v<T, std::vector<Tensor>>)
+          return concat(v.size(), " tensors");
+        else if constexpr (std::is_same_v<T, Type>)
+          return v.to_string();
+        else
+          return v;
+      },
+      attribute);
+}
+
+Json program_json(const plan::Program& program) {
   static constexpr const char* kStorages[] = {"input", "constant", "planned", "dynamic", "alias"};
   Json values = Json::array();
-  for (const plan::Value& v : program.values)
-    values.push_back({{"name", v.name},
-                      {"type", v.type.to_string()},
-                      {"storage", kStorages[static_cast<size_t>(v.storage)]}});
+  for (const plan::Value& v : program.values) {
+    Json row{{"name", v.name},
+             {"type", v.type.to_string()},
+             {"storage", kStorages[static_cast<size_t>(v.storage)]}};
+    if (v.storage == plan::Storage::kConstant) row["constant"] = v.index;
+    if (v.storage == plan::Storage::kAlias) row["of"] = v.index;
+    values.push_back(std::move(row));
+  }
   Json steps = Json::array();
   for (const plan::Step& s : program.steps) {
     Json step{{"kernel", s.kernel},
@@ -32,13 +65,23 @@ Json describe_program(const plan::Program& program) {
     if (!s.tactic.empty()) step["tactic"] = s.tactic;
     // Of a step that launches kernels on a device.
     if (s.attributes.has("kernels")) step["launches"] = s.attributes.texts("kernels").size();
+    for (const auto& [name, attribute] : s.attributes)
+      step["attributes"][name] = describe_attribute(attribute);
     for (const plan::Subprogram& sub : s.subprograms) step["subprograms"][sub.name] = sub.program;
     steps.push_back(std::move(step));
   }
-  return {{"name", program.name}, {"values", std::move(values)}, {"steps", std::move(steps)}};
+  return {{"name", program.name},
+          {"inputs", program.inputs},
+          {"outputs", program.outputs},
+          {"values", std::move(values)},
+          {"steps", std::move(steps)}};
 }
 
 }  // namespace
+
+std::string describe_program(const plan::Program& program) {
+  return program_json(program).dump(-1, ' ', false, Json::error_handler_t::replace);
+}
 
 std::string describe(const Engine& engine) {
   const plan::Plan& plan = engine.plan();
@@ -73,8 +116,10 @@ std::string describe(const Engine& engine) {
   for (const plan::Record& r : plan.report)
     report.push_back({{"kind", r.kind}, {"subject", r.subject}, {"fields", r.fields}});
   out["report"] = std::move(report);
+  out["constants"] = constants(plan);
+  for (const plan::Section& s : plan.sections) out["sections"][s.name] = s.data.bytes.size();
   Json programs = Json::array();
-  for (const plan::Program& p : plan.programs) programs.push_back(describe_program(p));
+  for (const plan::Program& p : plan.programs) programs.push_back(program_json(p));
   out["programs"] = std::move(programs);
   return out.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

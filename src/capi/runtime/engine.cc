@@ -4,6 +4,7 @@
 
 #include "base/str.h"
 #include "capi/runtime/handles.h"
+#include "plan/diff.h"
 #include "plan/reader.h"
 #include "plan/writer.h"
 
@@ -163,6 +164,20 @@ planish_status planish_engine_describe(const planish_engine* engine, const char*
     const std::lock_guard lock(mutex);
     if (handle.description.empty()) handle.description = planish::capi::describe(*handle.engine);
     deref(json, "json") = handle.description.c_str();
+  });
+}
+
+planish_status planish_engine_diff(const planish_engine* a, const planish_engine* b,
+                                   const char** text) {
+  return guard([&] {
+    thread_local std::string kept;
+    const planish::plan::Plan& left = deref(a, "engine").engine->plan();
+    const planish::plan::Plan& right = deref(b, "engine").engine->plan();
+    // Constants are compared by content.
+    for (const planish::plan::Plan* plan : {&left, &right})
+      if (plan->unchecked != nullptr) plan->unchecked->run(1);
+    kept = planish::join(planish::plan::diff(left, right), "\n");
+    deref(text, "text") = kept.c_str();
   });
 }
 

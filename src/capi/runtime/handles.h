@@ -68,5 +68,6 @@ const char* text(const char* given, const char* what);  // throws if null or not
 const Options& options_of(const planish_options* options);
 // Everything known of the engine, as JSON.
 std::string describe(const Engine& engine);
+std::string describe_program(const plan::Program& program);
 
 }  // namespace planish::capi
