@@ -23,7 +23,8 @@ from typing import Any
 
 import torch
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[n]) for n in (2, 1)]
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from gpu.engine import Engine, Error, describe_gpu, pointer_value
 
 from benchmarks import zoo
@@ -91,7 +92,11 @@ def torch_run(name: str, batch: int, precision: str) -> Callable[[], None]:
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
             kept = compiled(*feeds)
-    return lambda kept=kept: graph.replay()
+
+    def replay(kept: Any = kept) -> None:
+        graph.replay()
+
+    return replay
 
 
 def planish_run(name: str, batch: int, precision: str, row: dict[str, Any]) -> Callable[[], None]:
@@ -140,7 +145,11 @@ def planish_run(name: str, batch: int, precision: str, row: dict[str, Any]) -> C
         engine.enqueue()
     row["enqueue_us"] = round((time.perf_counter() - start) / 50 * 1e6, 1)
     torch.cuda.synchronize()
-    return lambda kept=(values, outputs): engine.enqueue()
+
+    def enqueue(kept: Any = (values, outputs)) -> None:
+        engine.enqueue()
+
+    return enqueue
 
 
 def measure(case: str, precision: str) -> dict[str, Any]:

@@ -194,7 +194,7 @@ class Engine:
         """Gives the context and the engine back."""
         lib.planish_context_release(self.context)
         lib.planish_engine_release(self.handle)
-        self.context = self.handle = None
+        self.context = self.handle = ctypes.c_void_p()
 
 
 def describe_gpu() -> Any:
