@@ -10,6 +10,7 @@
 #include "passes/fuse/fuse.h"
 #include "passes/layout/heads.h"
 #include "passes/layout/transposes.h"
+#include "passes/precision/widen.h"
 #include "passes/quantize/quantize.h"
 
 namespace planish::cpu {
@@ -27,7 +28,7 @@ bool is_root(const ir::Node& node) {
 bool fuse_tails(ir::Graph& graph, passes::PassContext&) {
   // One less than the tape takes, since the root's result is an input of its own.
   constexpr passes::FusePolicy kPolicy{.is_root = is_root,
-                                       .is_member = is_tape_node,
+                                       .is_member = is_fusible_tape_node,
                                        .max_inputs = kMaxTapeInputs - 3,
                                        .max_nodes = 24};
   return passes::fuse(graph, kPolicy);
@@ -40,6 +41,7 @@ bool fold_quantized_weights(ir::Graph& graph, passes::PassContext& context) {
 }
 
 constexpr passes::Pass kLayout[] = {
+    {"widen-halves", passes::widen_halves},
     {"spell-out-quantized", passes::spell_out_quantized},
     {"use-channels-last", passes::use_channels_last},
     {"use-integer-channels-last", passes::use_integer_channels_last},

@@ -45,13 +45,29 @@ bool has_loop(int op, TapeDomain domain) {
   return (domain == TapeDomain::kF32 ? table.f32 : table.i64)[op] != nullptr;
 }
 
+// Between float32 and a narrow float: memory is converted, and nothing else.
+bool is_half_cast(const ir::Node& node) {
+  const ir::Value* x = node.input(0);
+  const ir::Value* y = node.output();
+  if (x == nullptr || y == nullptr || !x->type().has_rank() || !y->type().has_rank() ||
+      x->type().shape->size() > kMaxPointwiseRank)
+    return false;
+  const DType from = x->type().dtype, to = y->type().dtype;
+  return (from == DType::kF32 && !is_exact(to)) || (to == DType::kF32 && !is_exact(from));
+}
+
 // Cast between a float and an integer, both ways, is defined by what the tape's conversions do;
 // from float to an integer narrower than 64 bits only values in range agree.
 bool is_tape_cast(const ir::Node& node) {
-  return node.op() == "Cast" && fits(node.input(0)) && fits(node.output());
+  return node.op() == "Cast" &&
+         ((fits(node.input(0)) && fits(node.output())) || is_half_cast(node));
 }
 
 }  // namespace
+
+bool is_fusible_tape_node(const ir::Node& node) {
+  return is_tape_node(node) && !(node.op() == "Cast" && is_half_cast(node));
+}
 
 bool is_tape_node(const ir::Node& node) {
   if (node.outputs().size() != 1 || !node.subgraphs().empty()) return false;

@@ -12,6 +12,8 @@ namespace planish::cpu {
 
 // Whether the pointwise engine computes this node as the op's definition says.
 bool is_tape_node(const ir::Node& node);
+// Also beside others in one tape. Narrow floats are rounded in memory only, so their casts are not.
+bool is_fusible_tape_node(const ir::Node& node);
 
 // Adds nodes in order; values that were not added before become inputs of the tape, one-element
 // constants become constants of it.
