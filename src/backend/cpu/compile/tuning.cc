@@ -19,6 +19,20 @@
 #include "tuner/tuner.h"
 
 namespace planish::cpu {
+namespace {
+
+// Null if the sizes do not fit each other: of symbols that are equal only at run time, each has a
+// usual value of its own.
+std::unique_ptr<ir::Graph> isolate_or_null(const ir::Node& node, const NodeDims& dims) {
+  try {
+    return isolate(node, dims);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kInvalidShape) throw;
+    return nullptr;
+  }
+}
+
+}  // namespace
 
 class TableBuilder {
  public:
@@ -134,10 +148,11 @@ void TableBuilder::add(const ir::Node& node, std::vector<Offer> offers) {
   problem.label = concat(node.op(), " \"", node.name(), "\"");
   std::vector<std::string> names;
   for (const Offer& offer : offers) names.push_back(offer.tactic);
-  const std::optional<NodeDims> dims = usual_dims(node);
+  std::optional<NodeDims> dims = usual_dims(node);
+  const std::unique_ptr<ir::Graph> isolated = dims ? isolate_or_null(node, *dims) : nullptr;
   double seconds = 0;
+  if (isolated == nullptr) dims.reset();
   if (dims) {
-    const auto isolated = isolate(node, *dims);
     seconds = seconds_of(*isolated->nodes().front());
     problem.key = concat(ir::print(*isolated, {.names = false, .max_elements = 1, .bulk = false}));
     problem.open = [this, &node, dims = *dims, names] {

@@ -9,6 +9,7 @@
 #include "backend/cpu/onednn/dnnl_support.h"
 #include "backend/cpu/onednn/steps.h"
 #include "runtime/thread_pool.h"
+#include "runtime/window_check.h"
 
 namespace planish::cpu::onednn {
 namespace {
@@ -71,6 +72,7 @@ class PoolStep final : public StepKernel {
               .stride = strides_[i],
               .pad = pads_[i]};
       const int64_t room = axis.in + pads_[i] + pads_[n + i] - axis.kernel;
+      require_window(shapes, i, axis.in, axis.kernel, room + axis.kernel);
       shapes.require(y.count() == 0 || (room >= 0 && axis.out == room / axis.stride + 1),
                      "the output has another size than the windows");
     }

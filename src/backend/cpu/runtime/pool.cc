@@ -6,8 +6,8 @@
 #include <algorithm>
 
 #include "backend/cpu/runtime/step_isa.h"
-#include "base/str.h"
 #include "runtime/step_kernel.h"
+#include "runtime/window_check.h"
 
 namespace planish::cpu {
 namespace {
@@ -60,9 +60,7 @@ class PoolStep final : public StepKernel {
       set_pads(p, slot, pads_[i], pads_[n + i]);
       const int64_t window = (kernel_[i] - 1) * dilations_[i] + 1;
       const int64_t room = p.in[slot] + p.pad[slot] + p.pad_end[slot];
-      shapes.require(p.in[slot] == 0 || window <= room,
-                     concat("spatial axis ", i, ": a window of ", window,
-                            " does not fit into the padded input of ", room));
+      require_window(shapes, i, p.in[slot], window, room);
     }
     p.x_pixel = p.y_pixel = p.channels;
     p.x_batch = x.count() == 0 ? 0 : x.count() / p.batch;

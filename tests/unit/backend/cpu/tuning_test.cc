@@ -88,6 +88,18 @@ TEST(Tuning, AFileThatIsNoCacheStopsTheBuildAndStays) {
 
 const ir::Node& only_node(const ir::Graph& graph) { return *graph.nodes().front(); }
 
+// The symbols are equal at run time only: nothing can be measured, and nothing is to be refused.
+TEST(Tuning, UsualSizesThatDoNotFitEachOther) {
+  BuildRequest request;
+  request.options.level = 5;
+  request.profiles = {{{"x", {{1, 1}, {3, 4}, {8, 8}}}, {"y", {{1, 1}, {5, 2}, {8, 8}}}}};
+  const plan::Plan plan =
+      build_graph(ir::parse("graph { input %x : float32[a, b] input %y : float32[c, d] "
+                            "%z = MatMul(%x, %y) output %z as \"z\" }"),
+                  request);
+  EXPECT_EQ(plan.programs[0].steps.size(), 1U);
+}
+
 TEST(Isolate, ForgetsNames) {
   const auto parse = [](const std::string& x, const std::string& y) {
     auto graph = ir::parse(concat("graph \"", x, "\" { input %", x, " : float32[n, k] input %", y,
