@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include "base/str.h"
 #include "planish/error.h"
+#include "unit/backend/cpu/step_case_support.h"
 #include "unit/backend/cuda/engine_support.h"
 
 namespace planish {
@@ -136,6 +138,29 @@ graph "convolutions" {
                             .tolerance = std::string(precision) == "fp32" ? 1e-5 : 5e-3}),
               "")
         << precision;
+}
+
+// Each count of channels that is packed or padded in its own way, with weights that all differ.
+TEST(CudaEngine, ConvolutionsOfFewChannels) {
+  for (int64_t channels : {1, 2, 3, 4, 5, 8, 12})
+    for (const char* precision : {"fp32", "fp16"})
+      EXPECT_EQ(check_on_gpu({.text = concat(
+                                  "graph \"few\" {\ninput %x : float32[n, ", channels, ", h, w]\n",
+                                  test::random_constant("w1", DType::kF32, {5, channels, 3, 3}),
+                                  test::random_constant("w2", DType::kF32, {3, 5, 1, 1}),
+                                  "%a = Conv(%x, %w1) {pads=[1, 1, 1, 1]}\n%b = Relu(%a)\n",
+                                  "%c = Conv(%b, %w2)\noutput %c as \"c\"\n}"),
+                              .runs = {{noise(DType::kF32, {1, channels, 6, 8})},
+                                       {noise(DType::kF32, {2, channels, 5, 3})}},
+                              .options =
+                                  [&] {
+                                    Options o;
+                                    o.precision = precision;
+                                    return o;
+                                  }(),
+                              .tolerance = std::string(precision) == "fp32" ? 1e-5 : 5e-3}),
+                "")
+          << channels << " channels, " << precision;
 }
 
 // What stands beside the root, neither before nor behind it, belongs to the tail too.

@@ -29,7 +29,7 @@ struct Layer {
   int64_t channels() const { return w->dim(1); }
   int64_t taps() const { return kernel[0] * kernel[1] * kernel[2]; }
   bool is_transposed = false;
-  bool is_packed() const { return is_transposed; }
+  bool is_packed = false;  // `read` is made of x on the way
 };
 
 constexpr int64_t kMostGeometry = 1 << 20;
@@ -66,6 +66,7 @@ std::optional<Layer> layer_of(const ir::Node& node) {
     layer.is_transposed = layer.is_transposed || x->producer()->op() == "Transpose";
     x = x->producer()->input(0);
   }
+  layer.is_packed = x != layer.read;
   layer.x = outer_value(node, x);
   const ir::Value* w = outer_value(node, root.input(1));
   if (!is_real(layer.read) || !w->is_constant() ||
@@ -126,7 +127,7 @@ TailShape tail_shape(const Layer& layer) {
 
 std::optional<ref::StepChoice> lower_pixelwise(const ir::Node& node, Lowering& lowering) {
   const auto layer = layer_of(node);
-  if (!layer || layer->is_packed() || layer->groups != 1 || layer->taps() != 1) return std::nullopt;
+  if (!layer || layer->is_packed || layer->groups != 1 || layer->taps() != 1) return std::nullopt;
   for (int i = 0; i < 3; ++i)
     if (layer->stride[i] != 1 || layer->pad[i] != 0) return std::nullopt;
   const DType type = layer->read->type().dtype;
@@ -157,7 +158,7 @@ std::optional<ref::StepChoice> lower_pixelwise(const ir::Node& node, Lowering& l
 
 std::optional<ref::StepChoice> lower_depthwise(const ir::Node& node, Lowering& lowering) {
   const auto layer = layer_of(node);
-  if (!layer || layer->is_packed() || layer->channels() != 1 || layer->groups != layer->filters() ||
+  if (!layer || layer->is_packed || layer->channels() != 1 || layer->groups != layer->filters() ||
       layer->groups == 1 || layer->kernel[0] != 1 || layer->stride[0] != 1 || layer->pad[0] != 0 ||
       layer->taps() > 128)
     return std::nullopt;
@@ -275,9 +276,10 @@ std::optional<ref::StepChoice> lower_implicit(const ir::Node& node, Lowering& lo
   if (!has_mma(type, lowering) || layer->filters() % layer->groups != 0) return std::nullopt;
   const int64_t bytes = dtype_bits(type) / 8;
   const int64_t whole = 16 / bytes;
+  if (layer->is_packed && (layer->groups != 1 || layer->channels() > whole)) return std::nullopt;
   // Few channels are padded to a vector that can be copied in the background.
-  const bool pads =
-      layer->groups == 1 && layer->channels() < whole && layer->channels() * bytes % 8 != 0;
+  const bool pads = layer->is_packed || (layer->groups == 1 && layer->channels() < whole &&
+                                         layer->channels() * bytes % 8 != 0);
   const int64_t channels =
       pads ? (layer->channels() * bytes <= 8 ? 8 / bytes : whole) : layer->channels();
   const int vector_a = vector_of(type, {Dim(channels)});
