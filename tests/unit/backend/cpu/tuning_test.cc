@@ -147,6 +147,7 @@ TEST(Shrink, LeavesOutRowsWithWhatGoesAlong) {
 TEST(Onednn, APlanThatNeedsItSaysSoWhereItIsMissing) {
   namespace fs = std::filesystem;
   if (cpu::find_onednn() == nullptr) GTEST_SKIP() << "this build has no oneDNN";
+  if (!fs::exists(PLANISH_CLI)) GTEST_SKIP() << "this build has no command";
   BuildRequest request;
   request.options.disable_tactic = "cpu.conv";
   const TempFolder folder;
