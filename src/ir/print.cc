@@ -2,6 +2,8 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <map>
+#include <set>
 
 #include "base/str.h"
 #include "ir/text.h"
@@ -128,27 +130,65 @@ class Printer {
   explicit Printer(const PrintOptions& options) : options_(options) {}
 
   void graph(const Graph& g, const std::string& indent) {
+    if (g.owner() != nullptr) rename_hiding(g);
     out_ += concat("graph ", quoted(g.name()), " {\n");
     const std::string inner = indent + "  ";
     for (const auto& [key, value] : g.metadata())
       out_ += concat(inner, "meta ", quoted(key), " = ", quoted(value), "\n");
     for (const Value* in : g.inputs())
-      out_ += concat(inner, "input ", value_name(in->name()), " : ", in->type().to_string(), "\n");
+      out_ += concat(inner, "input ", name(in), " : ", in->type().to_string(), "\n");
     for (const Value* c : g.constants())
-      out_ += concat(inner, "const ", value_name(c->name()), " = ",
-                     tensor_text(c->constant(), options_), "\n");
+      out_ += concat(inner, "const ", name(c), " = ", tensor_text(c->constant(), options_), "\n");
     for (const auto& n : g.nodes()) node(*n, inner);
     for (size_t i = 0; i < g.outputs().size(); ++i)
-      out_ += concat(inner, "output ", value_name(g.outputs()[i]->name()), " as ",
+      out_ += concat(inner, "output ", name(g.outputs()[i]), " as ",
                      quoted(g.output_name(static_cast<int>(i))), "\n");
     out_ += indent + "}";
   }
   std::string take() { return std::move(out_); }
 
  private:
+  const std::string& plain_name(const Value* v) const {
+    const auto it = renamed_.find(v);
+    return it == renamed_.end() ? v->name() : it->second;
+  }
+  std::string name(const Value* v) const { return v ? value_name(plain_name(v)) : "_"; }
+
+  // Names of values of enclosing graphs that `g` uses; its own constants and inputs are not.
+  void collect_captured(const Graph& g, const Graph& body, std::set<std::string>& names) const {
+    const auto add = [&](const Value* v) {
+      if (v != nullptr && !body.encloses(v->graph())) names.insert(plain_name(v));
+    };
+    for (const auto& n : g.nodes()) {
+      for (const Value* in : n->inputs()) add(in);
+      for (const auto& [key, sub] : n->subgraphs()) collect_captured(*sub, body, names);
+    }
+    for (const Value* out : g.outputs()) add(out);
+  }
+
+  // A value of the body that would hide one that the body uses gets another name.
+  void rename_hiding(const Graph& body) {
+    std::set<std::string> captured;
+    collect_captured(body, body, captured);
+    if (captured.empty()) return;
+    std::vector<const Value*> own(body.inputs().begin(), body.inputs().end());
+    for (const Value* c : body.constants()) own.push_back(c);
+    for (const auto& n : body.nodes())
+      for (const Value* out : n->outputs())
+        if (out != nullptr) own.push_back(out);
+    std::set<std::string> taken = captured;
+    for (const Value* v : own) taken.insert(v->name());
+    for (const Value* v : own) {
+      if (captured.count(v->name()) == 0) continue;
+      std::string free = v->name();
+      for (int i = 1; taken.count(free) != 0; ++i) free = concat(v->name(), "_", i);
+      taken.insert(free);
+      renamed_[v] = free;
+    }
+  }
+
   void node(const Node& n, const std::string& indent) {
     out_ += indent;
-    auto name = [](const Value* v) { return v ? value_name(v->name()) : std::string("_"); };
     for (size_t i = 0; i < n.outputs().size(); ++i) out_ += (i ? ", " : "") + name(n.outputs()[i]);
     if (!n.outputs().empty()) out_ += " = ";
     out_ += n.op() + "(";
@@ -178,6 +218,7 @@ class Printer {
 
   const PrintOptions& options_;
   std::string out_;
+  std::map<const Value*, std::string> renamed_;  // only looked up, so its order does not matter
 };
 
 }  // namespace

@@ -24,6 +24,13 @@ Type type_of(const Datum& datum) {
   return {.kind = Type::Kind::kOptional};
 }
 
+void check_inputs_present(const OpDef& op, const InferContext& c) {
+  if (op.inputs.max != kAnyNumber || !op.subgraphs.empty() || !op.optional_subgraphs.empty())
+    return;
+  for (int i = 0; i < c.input_count(); ++i)
+    if (!c.has_input(i)) c.fail(concat("input ", i, " is absent"), ErrorCode::kInvalidModel);
+}
+
 namespace {
 
 // The shape rule over concrete data: every input is a constant.
@@ -103,6 +110,7 @@ void evaluate(const OpDef& op, const std::string& node, const Attributes& attrib
               std::span<const Datum* const> inputs, std::span<Datum* const> outputs,
               SubgraphRunner* runner, RunBudget& budget) {
   ConcreteInfer rule(op, node, attributes, inputs, outputs);
+  check_inputs_present(op, rule);
   op.infer(rule);
   for (size_t i = 0; i < outputs.size(); ++i) {
     const Type& type = rule.output(i);

@@ -25,6 +25,10 @@ class SubgraphRunner {
 // The type of a datum, with constant dims. Sequences take their element type from the first item.
 Type type_of(const Datum& datum);
 
+// Throws kInvalidModel if an input of an op that takes any number of them is absent. Ops with
+// subgraphs check their own.
+void check_inputs_present(const OpDef& op, const InferContext& c);
+
 // `inputs`: null where absent. `outputs`: null where not wanted; a wanted output that holds a
 // tensor of the right dtype and dims already is written in place, else it is allocated (and charged
 // to `budget` as a value whose size comes from data). `runner` may be null for ops without

@@ -43,8 +43,8 @@ void run_max_pool_as(KernelContext& c) {
   for (int64_t image = 0; image < dims[0] * dims[1]; ++image) {
     const T* in = x.data() + image * inputs;
     plan.for_each_output([&](int64_t out, const Taps& taps) {
-      // A window of padding alone has no element: the type's least value, index -1.
-      T value = std::numeric_limits<T>::lowest();
+      // A window of padding alone has no element: -infinity (integers: the least value), index -1.
+      T value = -std::numeric_limits<T>::infinity();
       int64_t at = -1;
       taps.for_each([&](int64_t, int64_t i) {
         if (at < 0 || in[i] > value || (std::isnan(in[i]) && !std::isnan(value))) {

@@ -3,6 +3,7 @@
 
 #include "base/str.h"
 #include "ops/control_flow.h"
+#include "ops/evaluate.h"
 #include "ops/op.h"
 #include "planish/error.h"
 
@@ -80,7 +81,9 @@ class GraphInfer final : public InferContext {
 void infer_node(ir::Node& node, Known known) {
   try {
     GraphInfer rule(node, known);
-    get_op(node.op()).infer(rule);
+    const OpDef& op = get_op(node.op());
+    check_inputs_present(op, rule);
+    op.infer(rule);
     rule.publish();
   } catch (const Error& e) {
     if (!e.node().empty()) throw;

@@ -40,9 +40,12 @@ bool make_if(GraphMaker& g) {
 bool make_loop(GraphMaker& g) {
   ir::Value* x = g.pick([](const Type& type) { return type.dtype == DType::kF32; });
   if (x == nullptr || g.graph().owner() != nullptr) return false;
-  ir::Value* count = g.random().chance(50)
-                         ? g.constant(Tensor::scalar_i64(g.random().between(0, 4)))
-                         : g.fresh(DType::kI64, {});
+  ir::Value* count =
+      g.random().chance(50)
+          ? g.constant(Tensor::scalar_i64(g.random().between(1, 4)))
+          : g.add("Max", {g.fresh(DType::kI64, {}), g.constant(Tensor::scalar_i64(1))});
+  // A loop of no iterations does not know the sizes of what it gathers.
+  if (count == nullptr) return false;
   ir::Value* go_on = g.random().chance(70) ? g.scalar(DType::kBool, 1) : nullptr;
   const auto fill = [&](ir::Node& node) {
     ir::Graph* body = node.add_subgraph("body");

@@ -8,9 +8,9 @@ namespace {
 int64_t rank_of(const ir::Value* v) { return static_cast<int64_t>(v->type().shape->size()); }
 
 bool make_reduce(GraphMaker& g) {
-  static const std::vector<std::string> kOps = {"ReduceMean",      "ReduceSum",       "ReduceMax",
-                                                "ReduceMin",       "ReduceL1",        "ReduceL2",
-                                                "ReduceSumSquare", "ReduceLogSumExp", "ReduceProd"};
+  static const std::vector<std::string> kOps = {"ReduceMean",      "ReduceSum",      "ReduceMax",
+                                                "ReduceMin",       "ReduceL1",       "ReduceL2",
+                                                "ReduceSumSquare", "ReduceLogSumExp"};
   ir::Value* x = g.pick_float(1, 5);
   if (x == nullptr) return false;
   std::vector<int64_t> axes;

@@ -320,7 +320,8 @@ Outcome apply_waivers(const SuiteCase& c, const Settings& settings, Outcome outc
   if (waiver == nullptr) return outcome;
   if (outcome.verdict == Verdict::kPassed)
     return {Verdict::kFailed, "waiver", concat("passes, but is waived: ", waiver)};
-  if (outcome.verdict == Verdict::kRefused || outcome.reason == "wrong output")
+  if (outcome.verdict == Verdict::kRefused || outcome.reason == "wrong output" ||
+      outcome.reason == "invalid_shape")
     return {Verdict::kWaived, waiver, outcome.detail};
   return outcome;
 }

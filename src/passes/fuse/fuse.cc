@@ -46,7 +46,7 @@ class Fuser {
     if (Group* group = group_of_users(node)) {
       const bool fits = static_cast<int>(group->members.size()) < policy_.max_nodes &&
                         input_count(*group, node) <= policy_.max_inputs;
-      if (fits && (member || group->root == nullptr)) {
+      if (fits && (member || can_root(*group, *node))) {
         group->members.push_back(node);
         if (root) group->root = node;
         owner_[node] = group;
@@ -56,6 +56,12 @@ class Fuser {
     if (!member) return;  // a root alone is no group
     groups_.push_back(std::make_unique<Group>(Group{node, {node}}));
     owner_[node] = groups_.back().get();
+  }
+
+  bool can_root(const Group& group, const ir::Node& node) const {
+    return group.root == nullptr &&
+           (!policy_.keeps_root_type ||
+            group.sink->output()->type().dtype == node.output()->type().dtype);
   }
 
   // The one group that all users of the node's only result belong to, if the shapes agree.

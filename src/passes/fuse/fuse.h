@@ -21,6 +21,8 @@ struct FusePolicy {
   bool (*is_member)(const ir::Node&);  // pointwise, of types that the backend computes
   int max_inputs;                      // of one fused node
   int max_nodes;
+  // A root joins only a group whose result has its type: the tail is computed in place.
+  bool keeps_root_type = false;
 };
 
 bool fuse(ir::Graph& graph, const FusePolicy& policy);

@@ -92,5 +92,19 @@ TEST(Graph, SortsAndRefusesCycles) {
   EXPECT_THROW(g->sort_nodes(), Error);
 }
 
+// A pass may give a value of a body the name of one outside.
+TEST(Text, NamesOfABodyDoNotHideWhatItUses) {
+  const auto graph = ir::parse(R"(graph { input %x : float32[2] input %c : bool[] %a = Neg(%x)
+    %y = If(%c) then_branch=graph { %b = Abs(%x) %d = Add(%b, %a) output %d as "r" }
+      else_branch=graph { output %x as "r" } output %y as "y" })");
+  ir::Graph& body = *graph->nodes().back()->subgraph("then_branch");
+  body.rename(body.nodes().front()->output(), "a");
+  const auto again = ir::parse(ir::print(*graph));
+  const ir::Node& sum = *again->nodes().back()->subgraph("then_branch")->nodes().back();
+  EXPECT_EQ(sum.input(0)->producer()->op(), "Abs");
+  EXPECT_EQ(sum.input(1)->producer()->op(), "Neg");
+  EXPECT_EQ(ir::print(*again), ir::print(*ir::parse(ir::print(*again))));
+}
+
 }  // namespace
 }  // namespace planish::ir

@@ -13,9 +13,13 @@ namespace {
 bool fuse_small(ir::Graph& graph, passes::PassContext&) {
   constexpr passes::FusePolicy kPolicy{
       .is_root = [](const ir::Node& node) { return node.op() == "MatMul"; },
-      .is_member = [](const ir::Node& node) { return get_op(node.op()).is_pointwise; },
+      .is_member =
+          [](const ir::Node& node) {
+            return get_op(node.op()).is_pointwise || node.op() == "Cast";
+          },
       .max_inputs = 3,
-      .max_nodes = 4};
+      .max_nodes = 4,
+      .keeps_root_type = true};
   return passes::fuse(graph, kPolicy);
 }
 
@@ -85,6 +89,7 @@ TEST(Fuse, WhatStaysApart) {
           output %y as "y" output %z as "z" })"},
               {"another shape", net("%a = Neg(%v) %y = Add(%x, %a)")},
               {"too many inputs", net("%m = Max(%x, %z, %u) %y = Add(%m, %v)")},
+              {"a root of another type", net("%m = MatMul(%x, %w) %y = Cast(%m) {to=9}")},
               {"no pointwise op", net("%s = Softmax(%x) %y = ReduceSum(%s)")}});
 }
 

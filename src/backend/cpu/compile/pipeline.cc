@@ -30,7 +30,8 @@ bool fuse_tails(ir::Graph& graph, passes::PassContext&) {
   constexpr passes::FusePolicy kPolicy{.is_root = is_root,
                                        .is_member = is_fusible_tape_node,
                                        .max_inputs = kMaxTapeInputs - 3,
-                                       .max_nodes = 24};
+                                       .max_nodes = 24,
+                                       .keeps_root_type = true};
   return passes::fuse(graph, kPolicy);
 }
 

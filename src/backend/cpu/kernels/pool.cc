@@ -55,7 +55,8 @@ void pool_row(const Pool& p, bool count_pad, Step step, int64_t row, int64_t c0,
                                       static_cast<double>(cut.padded)
                                 : static_cast<double>(d.count) * static_cast<double>(h.count) *
                                       static_cast<double>(cut.count);
-    w.scale = static_cast<float>(1.0 / elements);
+    // The mean of no elements is 0.
+    w.scale = elements == 0 ? 0 : static_cast<float>(1.0 / elements);
     step(w);
   }
 }

@@ -77,7 +77,7 @@ class PoolStep final : public StepKernel {
                      "the output has another size than the windows");
     }
     StepBinding binding;
-    if (y.count() != 0)
+    if (x.count() != 0 && y.count() != 0)
       guarded([&] {
         split(shapes.threads(), *state);
         return 0;
@@ -92,6 +92,8 @@ class PoolStep final : public StepKernel {
     const auto bands = static_cast<int64_t>(state.bands.size());
     const auto* x = context.input(0).as<float>();
     auto* y = context.output(0).as<float>();
+    // Windows of padding alone.
+    if (context.input(0).count() == 0) std::fill_n(y, context.output(0).count(), 0.0F);
     std::byte* scratch = context.scratch().data();
     context.pool().parallel_for(state.batch * bands, [&](int64_t i, int slot) {
       const BandCall& b = state.bands[static_cast<size_t>(i % bands)];

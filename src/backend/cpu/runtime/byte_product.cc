@@ -10,6 +10,7 @@
 #include "backend/cpu/kernels/byte_product.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "backend/cpu/runtime/conv_layout.h"
 #include "backend/cpu/runtime/step_epilogue.h"
@@ -23,6 +24,7 @@ enum Input : int { kX, kWeights, kWeightSums, kXZero, kScale };
 
 struct ByteState final : StepState {
   ByteProduct product;
+  Tensor blank;
   std::unique_ptr<StepEpilogue::Bound> tail;
 };
 
@@ -63,6 +65,7 @@ class ByteProductStep final : public StepKernel {
     p.format = format_;
     p.x_signed = x.dtype == DType::kI8;
     p.geometry = is_matrix_ ? bind_matrix(shapes) : layout_.bind_sizes(shapes);
+    if (!is_matrix_) state->blank = ConvLayout::blank_image(shapes, p.geometry);
     p.result = result_ == DType::kI32   ? ByteResult::int32
                : result_ == DType::kF32 ? ByteResult::float32
                : result_ == DType::kU8  ? ByteResult::uint8
@@ -88,6 +91,10 @@ class ByteProductStep final : public StepKernel {
     if (c.has_input(kXZero)) {
       const uint8_t zero = *c.input(kXZero).as<uint8_t>();
       p.x_zero = p.x_signed ? static_cast<int8_t>(zero) : zero;
+    }
+    if (state.blank.defined()) {
+      std::memset(state.blank.data(), p.x_zero, state.blank.bytes());
+      p.x = state.blank.as<uint8_t>();
     }
     if (c.has_input(kScale)) p.scale = c.input(kScale).as<float>();
     p.epilogue = epilogue_.at(c, *state.tail);

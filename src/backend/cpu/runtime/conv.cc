@@ -103,6 +103,7 @@ void turn_narrow_image(Conv& c) {
 
 struct ConvState final : StepState {
   Conv conv;
+  Tensor blank;
   std::unique_ptr<StepEpilogue::Bound> tail;
 };
 
@@ -131,6 +132,7 @@ class ConvStep : public StepKernel {
     auto state = std::make_unique<ConvState>();
     Conv& c = state->conv;
     c = layout_.bind(shapes);
+    state->blank = ConvLayout::blank_image(shapes, c);
     if (algorithm_ != Algorithm::kTransposed) turn_narrow_image(c);
     state->tail = epilogue_.bind(shapes);
     StepBinding binding;
@@ -145,7 +147,7 @@ class ConvStep : public StepKernel {
     if (context.output(0).count() == 0) return;
     auto& state = static_cast<ConvState&>(*context.state());
     Conv c = state.conv;
-    c.x = context.input(0).as<float>();
+    c.x = (state.blank.defined() ? state.blank : context.input(0)).as<float>();
     c.weights = context.input(1).as<float>();
     c.y = context.output(0).as<float>();
     c.epilogue = epilogue_.at(context, *state.tail);

@@ -2,6 +2,7 @@
 #include "backend/cpu/runtime/conv_layout.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "backend/cpu/runtime/conv_geometry.h"
 
@@ -42,11 +43,25 @@ Conv ConvLayout::bind_sizes(const StepShapes& shapes) const {
     c.pad[slot] = pad_before(c, slot, pads_[i]);
     check_window(shapes, c, slot, pads_[i], pads_[spatial_ + i]);
   }
+  const bool is_blank = x.count() == 0 && y.count() != 0;
+  for (size_t slot = 3 - spatial_; slot < 3 && is_blank; ++slot) {
+    if (c.in[slot] != 0) continue;
+    c.in[slot] = 1;
+    c.pad[slot] = std::max<int64_t>(0, c.pad[slot] - 1);
+  }
   c.x_pixel = c.in_channels;
   c.y_pixel = c.out_channels;
-  c.x_batch = x.count() == 0 ? 0 : x.count() / c.batch;
+  c.x_batch = y.count() == 0 ? 0 : c.in[0] * c.in[1] * c.in[2] * c.in_channels;
   c.y_batch = c.residual_batch = y.count() == 0 ? 0 : y.count() / c.batch;
   return c;
+}
+
+Tensor ConvLayout::blank_image(const StepShapes& shapes, const Conv& bound) {
+  if (shapes.input(0).count() != 0 || shapes.output(0).count() == 0) return {};
+  Tensor image(shapes.input(0).dtype,
+               {bound.batch, bound.in[0], bound.in[1], bound.in[2], bound.in_channels});
+  std::memset(image.data(), 0, image.bytes());
+  return image;
 }
 
 // SAME_UPPER and SAME_LOWER share what the windows need beyond the input, the odd one at the end or
@@ -65,7 +80,8 @@ int64_t ConvLayout::pad_before(const Conv& c, size_t slot, int64_t explicit_pad)
 void ConvLayout::check_window(const StepShapes& shapes, const Conv& c, size_t slot, int64_t begin,
                               int64_t end) const {
   if (c.batch == 0) return;
-  shapes.require(c.in[slot] >= 1 && c.out[slot] >= 1, "a spatial dim is empty");
+  // The op's own rule lets any window pass over nothing.
+  if (c.in[slot] == 0) return;
   const int64_t window = (c.kernel[slot] - 1) * c.dilation[slot] + 1;
   if (transposed_ || !has_explicit_pads()) return;
   const int64_t room = c.in[slot] + begin + end - window;

@@ -26,6 +26,9 @@ class ConvLayout {
   Conv bind(const StepShapes& shapes) const;
   // The same for data of any type.
   Conv bind_sizes(const StepShapes& shapes) const;
+  // What is read instead of an x without elements from which y has some: all of it is padding, so
+  // bind() takes the first pad, or the last, for an image of zeros. Undefined if x is read itself.
+  static Tensor blank_image(const StepShapes& shapes, const Conv& bound);
 
  private:
   int64_t pad_before(const Conv& c, size_t slot, int64_t explicit_pad) const;

@@ -57,6 +57,7 @@ class ResizeStep final : public StepKernel {
     const size_t channels = rows == 1 ? 3 : 1;
     shapes.require(x.dims[0] == y.dims[0] && x.dims[channels] == y.dims[channels],
                    "only two axes may change");
+    if (y.count() == 0) return {};
     auto axis = [&](size_t i) {
       const int64_t in = x.dims[rows + i], out = y.dims[rows + i];
       const double scale =

@@ -67,9 +67,9 @@ double naive(const Pool& p, Kind kind, int64_t image, const int64_t (&o)[3], int
       }
     }
   }
-  return kind == Kind::max       ? most
-         : kind == Kind::average ? sum / static_cast<double>(inside)
-                                 : sum / static_cast<double>(padded);
+  if (kind == Kind::max) return most;
+  const int64_t count = kind == Kind::average ? inside : padded;
+  return count == 0 ? 0 : sum / static_cast<double>(count);
 }
 
 void run(const Pool& p, Kind kind, Isa isa, ThreadPool& pool) {
