@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <cctype>
 #include <cstdlib>
 #include <map>
@@ -15,7 +16,7 @@ constexpr int kMaxDepth = 64;
 
 class Parser {
  public:
-  explicit Parser(std::string_view text) : text_(text) {}
+  Parser(std::string_view text, int64_t splat_bytes) : text_(text), splat_bytes_(splat_bytes) {}
 
   std::unique_ptr<Graph> run() {
     auto g = std::make_unique<Graph>();
@@ -240,7 +241,6 @@ class Parser {
     if (!t.is_static()) fail("a tensor needs constant dimensions");
     Dims dims = *constant_dims(*t.shape);
     const int64_t count = element_count(dims);
-    if (count > static_cast<int64_t>(1) << 32) fail("the tensor is too large for text");
     if (t.dtype == DType::kString) {
       std::vector<std::string> values;
       expect('{');
@@ -249,11 +249,20 @@ class Parser {
         while (take(','));
         expect('}');
       }
+      if (count != static_cast<int64_t>(values.size()))
+        fail(concat("expected ", count, " strings, got ", values.size()));
       return Tensor::strings(std::move(dims), std::move(values));
     }
     if (take_word("hex")) return hex(t.dtype, std::move(dims));
+    if (t.dtype == DType::kUndefined) fail("a tensor needs a data type");
+    const bool is_splat = take_word("splat");
+    // What is listed takes a character an element at least.
+    if (is_splat)
+      spend_splat(t.dtype, count);
+    else if (count > static_cast<int64_t>(text_.size() - std::min(at_, text_.size())))
+      fail(concat("expected ", count, " elements, the text ends before"));
     Tensor out(t.dtype, std::move(dims));
-    if (take_word("splat")) {
+    if (is_splat) {
       const Number n = number();
       for (int64_t i = 0; i < count; ++i) put(out, i, n);
       return out;
@@ -274,11 +283,18 @@ class Parser {
     else
       store<int64_t>(t, i, 1, &n.integer);
   }
+  void spend_splat(DType type, int64_t count) {
+    const uint64_t bytes = dtype_bytes(type, count);
+    if (bytes > static_cast<uint64_t>(splat_bytes_))
+      throw Error(ErrorCode::kBudgetExceeded, "graph text: constants take too many bytes");
+    splat_bytes_ -= static_cast<int64_t>(bytes);
+  }
   Tensor hex(DType type, Dims dims) {
     const std::string digits = string();
+    if (digits.size() % 2 != 0 || digits.size() / 2 != dtype_bytes(type, element_count(dims)))
+      fail(concat("expected ", dtype_bytes(type, element_count(dims)),
+                  " bytes in hexadecimal, got ", digits.size(), " digits"));
     Tensor out(type, std::move(dims));
-    if (digits.size() != out.bytes() * 2)
-      fail(concat("expected ", out.bytes() * 2, " hexadecimal digits, got ", digits.size()));
     for (size_t i = 0; i < out.bytes(); ++i) {
       const int high = hex_digit(digits[2 * i]), low = hex_digit(digits[2 * i + 1]);
       if (high < 0 || low < 0) fail("expected hexadecimal digits");
@@ -425,10 +441,13 @@ class Parser {
   std::string_view text_;
   size_t at_ = 0;
   int depth_ = 0;
+  int64_t splat_bytes_;
 };
 
 }  // namespace
 
-std::unique_ptr<Graph> parse(std::string_view text) { return Parser(text).run(); }
+std::unique_ptr<Graph> parse(std::string_view text, int64_t splat_bytes) {
+  return Parser(text, splat_bytes).run();
+}
 
 }  // namespace planish::ir

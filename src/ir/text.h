@@ -32,7 +32,8 @@ struct PrintOptions {
 };
 
 std::string print(const Graph& graph, const PrintOptions& options = {});
-// Throws kInvalidModel with line and column. Names of ops are not checked.
-std::unique_ptr<Graph> parse(std::string_view text);
+// Throws kInvalidModel with line and column, kBudgetExceeded if constants that take few characters
+// would take more than `splat_bytes` in all. Names of ops are not checked.
+std::unique_ptr<Graph> parse(std::string_view text, int64_t splat_bytes = int64_t{1} << 34);
 
 }  // namespace planish::ir

@@ -226,7 +226,9 @@ CachedChoices read_choices(std::string_view text) {
       choice->measured = words[2] == "measured";
       choice->level = number_of<int>(words[3]);
     } else if (kind == "time" && words.size() == 3) {
-      choice->seconds[words[1]] = number_of<double>(words[2]);
+      const auto seconds = number_of<double>(words[2]);
+      if (!(seconds >= 0) || std::isinf(seconds)) damaged(concat(words[2], " is no time"));
+      choice->seconds[words[1]] = seconds;
     } else if (kind == "refused" && words.size() == 3) {
       choice->refusals[words[1]] = words[2];
     } else {

@@ -86,6 +86,12 @@ class ImportedNode final : public NodeContext {
     return make_node(op, std::move(inputs), outputs, std::move(options), subgraphs);
   }
 
+  ir::Value* named(const std::string& name) override {
+    ir::Value* value = importer_.look_up(scope_, name, concat("node \"", name_, "\""));
+    if (value == nullptr || importer_.is_poisoned(value)) fail(concat("\"", name, "\" is absent"));
+    return value;
+  }
+
   void import_subgraph(const std::string& name, ir::Node* into) override {
     pb::GraphProto* graph = subgraph(name);
     if (graph == nullptr) fail(concat("subgraph \"", name, "\" is missing"));

@@ -74,6 +74,9 @@ class NodeContext {
   // A scalar of that type.
   ir::Value* constant_scalar(double value, DType type, std::string_view stem);
 
+  // The value that the node's graph knows by this name. Throws kInvalidModel.
+  virtual ir::Value* named(const std::string& name) = 0;
+
   // The node itself, with all its outputs and subgraphs.
   ir::Node* finish(const std::string& op, std::vector<ir::Value*> inputs, Attributes attributes);
   ir::Node* finish() { return finish(op_name(), inputs_, attributes_); }

@@ -5,14 +5,10 @@
 
 #include "backend/ref/compile/interpreter.h"
 #include "base/str.h"
-#include "compiler/builder.h"
-#include "ir/text.h"
 #include "passes/infer.h"
-#include "planish/error.h"
-#include "runtime/context.h"
-#include "runtime/engine.h"
 #include "support/op_case.h"
 #include "support/pass_case.h"
+#include "unit/compiler/compiler_support.h"
 
 namespace planish::test {
 namespace {
@@ -23,14 +19,10 @@ void check_engine(const std::string& text, const std::vector<Bindings>& sizes,
   const auto graph = ir::parse(text);
   passes::infer_types(*graph, passes::Known::kIgnore);
   for (const char* isa : {"auto", "plain", "avx2"}) {
-    BuildRequest request;
-    request.options.device = "cpu";
-    request.options.threads = 1;
-    request.options.isa = isa;
+    const BuildRequest request = cpu_request(isa);
     EngineOptions options = EngineOptions::from(request.options);
     options.poison = true;
-    const auto context =
-        Engine::create(build_graph(ir::parse(text), request), options)->create_context();
+    const auto context = Engine::create(build_text(text, request), options)->create_context();
     for (const Bindings& run : sizes) {
       const auto inputs = random_inputs(*graph, run, 5);
       RunBudget budget;

@@ -70,6 +70,15 @@ TEST(TimingCacheText, ARightHashDoesNotMakeItRight) {
         << body;
 }
 
+TEST(TimingCacheText, TimesAreNumbersOfSeconds) {
+  for (const char* time : {"nan", "inf", "-1", "1e999", "x"}) {
+    const std::string body = concat("problem p\ntactic t measured 3\ntime t ", time, "\n");
+    const std::string text =
+        concat("planish timing cache 1\nhash ", hash128(body).hex(), "\n", body);
+    EXPECT_THROW(read_choices(text), Error) << time;
+  }
+}
+
 TEST(TimingCache, SavesAndLoads) {
   const TempFolder folder;
   const std::string path = folder.at("cache");

@@ -83,7 +83,11 @@ std::optional<ref::StepChoice> lower_expand(const ir::Node& node, const LowerTar
 std::optional<ref::StepChoice> lower_pad(const ir::Node& node, const LowerTarget&) {
   const ir::Value* x = node.input(0);
   const auto pads = passes::constant_integers(node.input(1));
-  if (!moves_bytes(x) || !pads) return std::nullopt;
+  constexpr int64_t kMostPad = int64_t{1} << 31;  // that the kernel takes
+  if (!moves_bytes(x) || !pads || std::any_of(pads->begin(), pads->end(), [](int64_t p) {
+        return p <= -kMostPad || p >= kMostPad;
+      }))
+    return std::nullopt;
   int64_t value = 0;
   if (node.input(2) != nullptr) {
     if (!node.input(2)->is_constant() || node.input(2)->constant().count() != 1)
