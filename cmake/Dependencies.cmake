@@ -42,7 +42,10 @@ if(PLANISH_BUILD_CLI OR PLANISH_FUZZ)
   planish_need_header(libcli11-dev CLI/CLI.hpp)
   planish_need_header(libspdlog-dev spdlog/spdlog.h)
   planish_need_header(libfmt-dev fmt/format.h)
-  # Static, so that the command carries what it decodes pictures and archives with.
+endif()
+# Static, so that the command carries what it decodes pictures and archives with; a fuzz target
+# holds its readers too.
+if(PLANISH_BUILD_CLI OR PLANISH_BUILD_TESTS)
   planish_need_header(libpng-dev png.h)
   planish_need_library(PLANISH_PNG libpng-dev libpng.a)
   planish_need_header(libjpeg62-turbo-dev jpeglib.h)

@@ -87,7 +87,8 @@ void conv(const char* entry, const Problem& q, const Tiles& t, double tolerance)
   const int pixels = q.d.size * q.h.size * q.w.size;
   const int gap = 8;
   const i64 stride_w = (taps * q.channels + 7) / 8 * 8;
-  const auto x = random_values<T>(static_cast<size_t>(q.images * pixels * (channels + gap)), 1);
+  const auto x =
+      random_values<T>(static_cast<size_t>(int64_t{q.images} * pixels * (channels + gap)), 1);
   const auto w = random_values<T>(static_cast<size_t>(q.groups * q.filters * stride_w), 2);
   const auto sums = convolve(
       q, [&](int i, int p, int ch) { return x[(i * pixels + p) * (channels + gap) + ch]; },
@@ -180,7 +181,8 @@ TEST(ConvKernel, BytesToBytes) {
   KernelCase c("conv");
   const int pixels = q.h.size * q.w.size;
   const i64 stride_w = 9 * 24;
-  const auto x = random_values<i8>(static_cast<size_t>(q.images * pixels * 24), 1, -128, 127);
+  const auto x =
+      random_values<i8>(static_cast<size_t>(int64_t{q.images} * pixels * 24), 1, -128, 127);
   const auto w = random_values<i8>(static_cast<size_t>(q.filters * stride_w), 2, -128, 127);
   const auto scale = random_values<f32>(static_cast<size_t>(q.filters), 3, 0.0001, 0.002);
   auto y = convolve(
@@ -212,8 +214,8 @@ void depthwise(const char* entry, const Problem& q, int vector, int pixels_a_thr
   KernelCase c("conv");
   const int pixels = q.h.size * q.w.size;
   const int taps = q.h.kernel * q.w.kernel;
-  const auto x = random_values<T>(static_cast<size_t>(q.images * pixels * q.groups), 1);
-  const auto w = random_values<T>(static_cast<size_t>(taps * q.groups), 2);
+  const auto x = random_values<T>(static_cast<size_t>(int64_t{q.images} * pixels * q.groups), 1);
+  const auto w = random_values<T>(static_cast<size_t>(int64_t{taps} * q.groups), 2);
   const auto sums = convolve(
       q, [&](int i, int p, int ch) { return x[(i * pixels + p) * q.groups + ch]; },
       [&](int f, int tap, int) { return w[tap * q.groups + f]; });

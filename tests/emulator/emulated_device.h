@@ -100,6 +100,7 @@ void write_global(void* to, const T& value, int line) {
   m.check_global(m, to, sizeof(T), Access::kWrite, line);
   __builtin_memcpy(to, &value, sizeof(T));
 }
+// NOLINTBEGIN(bugprone-sizeof-expression): lanes bring pointers too.
 // What all lanes brought; each lane's T lies in a slot of its own.
 template <class T>
 struct Slots {
@@ -116,6 +117,7 @@ Slots<T> exchange(int instruction, const T& mine) {
   Machine& m = machine();
   return {m.exchange(m, instruction, &mine, sizeof(T))};
 }
+// NOLINTEND(bugprone-sizeof-expression)
 enum Instruction { kSyncWarp, kShuffle, kBallot, kLoadMatrix, kMma };
 }  // namespace emulated
 

@@ -41,8 +41,8 @@ template <int kOperands, int kRank>
 struct PointwiseParams {
   u64 address[kOperands];
   i64 size;  // elements of the output
-  i64 dims[kRank > 0 ? kRank : 1];
-  i64 strides[kOperands][kRank > 0 ? kRank : 1];
+  i64 dims[kRank + (kRank == 0)];
+  i64 strides[kOperands][kRank + (kRank == 0)];
 };
 
 PLANISH_CONSTEXPR i64 pointwise_blocks(i64 size, i32 threads, i32 vector, i32 unroll) {

@@ -84,7 +84,7 @@ std::optional<ref::StepChoice> lower_mean(const ir::Node& node, const LowerTarge
     return target.refuse("its pads follow from the sizes");
   for (int64_t d : a.integers("dilations", {}))
     if (d != 1) return target.refuse("oneDNN's means count pads of dilated windows otherwise");
-  const auto kernel = a.integers("kernel_shape");
+  const auto& kernel = a.integers("kernel_shape");
   const auto pads = a.integers("pads", std::vector<int64_t>(2 * kernel.size(), 0));
   for (size_t i = 0; i < pads.size(); ++i)
     if (pads[i] >= kernel[i % kernel.size()])
