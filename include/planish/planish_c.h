@@ -189,7 +189,9 @@ PLANISH_API planish_status planish_context_set_scratch(planish_context* context,
                                                        size_t bytes);
 /* The GPU's stream that runs join; with `own` the context's, and `stream` is ignored. With `wait`
  * off, runs return when all is enqueued: bind the outputs, and keep inputs and outputs until the
- * stream is done. Inputs and outputs may be in the GPU's memory. Engines for the CPU ignore it. */
+ * stream is done. Inputs and outputs may be in the GPU's memory. An index that is out of range, as
+ * of Gather, is told by runs that wait, and by no others: those take the nearest element. Engines
+ * for the CPU ignore it. */
 PLANISH_API planish_status planish_context_set_stream(planish_context* context, void* stream,
                                                       int own, int wait);
 PLANISH_API planish_status planish_context_run(planish_context* context);

@@ -33,6 +33,37 @@ bool is_aligned(const std::byte* data, DType type) {
   return reinterpret_cast<uintptr_t>(data) % alignment_of(type) == 0;
 }
 
+// The session's part of a run, ended however the run ends: the caller may then free what it was
+// given, or run on another stream.
+class SessionRun {
+ public:
+  // `session` may be null.
+  SessionRun(DeviceSession* session, bool waits) : session_(session), waits_(waits) {}
+  ~SessionRun() {
+    try {
+      finish();
+    } catch (const Error&) {
+      // What made the run throw is told; this is its consequence.
+    }
+  }
+  SessionRun(const SessionRun&) = delete;
+  SessionRun& operator=(const SessionRun&) = delete;
+
+  bool waits() const { return waits_; }
+  void finish() {
+    DeviceSession* session = std::exchange(session_, nullptr);
+    if (session == nullptr) return;
+    if (waits_)
+      session->wait();
+    else
+      session->end();
+  }
+
+ private:
+  DeviceSession* session_;
+  bool waits_;
+};
+
 }  // namespace
 
 struct Context::Impl final : OutputPlaces {
@@ -43,26 +74,35 @@ struct Context::Impl final : OutputPlaces {
         check(engine.plan(), profile),
         no_symbols(code.symbols.size(), kUnbound),
         bound(engine.outputs().size()),
+        wanted(engine.outputs().size()),
         placed(engine.outputs().size()) {
     if (code.device == nullptr) return;
     run.session = code.device->make_session();
-    find_host_inputs(code.programs.front());
+    find_host_values(code.programs.front());
   }
 
   OwnedBytes place(size_t i, size_t bytes) override {
-    const DType type = engine.outputs()[i].type.dtype;
     if (!bound[i].bytes.empty()) {
       require_room(i, bytes);
-      // What overlaps an input, or has no element's alignment, is written when the run is over.
-      const auto is_input = [&](const Datum& d) { return overlap(memory_of(d), bound[i].bytes); };
-      if (!is_aligned(bound[i].bytes.data(), type) ||
-          std::any_of(inputs.begin(), inputs.end(), is_input))
-        return {};
-      placed[i] = bound[i];
+      wanted[i] = bound[i];
     } else if (allocator) {
-      placed[i] = allocate(i, bytes);
+      wanted[i] = allocate(i, bytes);
     }
+    if (may_be_made_in(wanted[i].bytes, i)) placed[i] = wanted[i];
     return placed[i];
+  }
+
+  // What overlaps an input, or has no element's alignment, is written when the run is over; so is
+  // what lies in the device's memory, unless nothing but a copy from there writes it.
+  bool may_be_made_in(std::span<const std::byte> memory, size_t i) const {
+    const auto is_input = [&](const Datum& d) { return overlap(memory_of(d), memory); };
+    return !memory.empty() && is_aligned(memory.data(), engine.outputs()[i].type.dtype) &&
+           std::none_of(inputs.begin(), inputs.end(), is_input) &&
+           (!is_on_device(memory.data()) || (is_copied_out[i] && !run.observer));
+  }
+
+  bool is_on_device(const std::byte* memory) const {
+    return run.session != nullptr && run.session->is_device_memory(memory);
   }
 
   OwnedBytes allocate(size_t i, size_t bytes) const {
@@ -80,11 +120,9 @@ struct Context::Impl final : OutputPlaces {
                        bound[i].bytes.size(), " bytes, the result needs ", bytes));
   }
 
-  void finish_run() const {
-    if (waits)
-      run.session->wait();
-    else
-      run.session->end();
+  void forget_places() {
+    std::fill(wanted.begin(), wanted.end(), OwnedBytes{});
+    std::fill(placed.begin(), placed.end(), OwnedBytes{});
   }
 
   void check_bound() const {
@@ -96,24 +134,35 @@ struct Context::Impl final : OutputPlaces {
                              engine.outputs()[i].name, "\" are bound to the same memory"));
   }
 
-  // Inputs that host code reads: in the device's memory it could not.
-  void find_host_inputs(const ProgramCode& program) {
-    std::set<int32_t> read;
+  // Inputs that host code reads, and outputs that it neither makes nor reads: in the device's
+  // memory it could not.
+  void find_host_values(const ProgramCode& program) {
+    const auto root = [&](int32_t v) { return program.values[static_cast<size_t>(v)].root; };
+    std::set<int32_t> read, made, twice;
     for (const StepCode& step : program.steps) {
-      if (step.kernel->memory().outputs == plan::Memory::kHost)
-        for (int32_t v : step.step->inputs)
-          if (v >= 0) read.insert(program.values[static_cast<size_t>(v)].root);
-      for (int32_t v : step.captured) read.insert(program.values[static_cast<size_t>(v)].root);
+      const StepMemory memory = step.kernel->memory();
+      const bool is_host = memory.outputs == plan::Memory::kHost;
+      for (int32_t v : step.step->inputs)
+        if (v >= 0 && is_host) read.insert(root(v));
+      for (int32_t v : step.step->outputs)
+        if (v >= 0 && is_host && memory.inputs == plan::Memory::kHost) made.insert(root(v));
+      for (int32_t v : step.captured) read.insert(root(v));
     }
-    for (const OutputCode& out : program.outputs) read.insert(out.root);
-    for (int32_t v : program.program->inputs) is_read_by_host.push_back(read.count(v) != 0);
+    std::set<int32_t> outputs;
+    for (const OutputCode& out : program.outputs)
+      if (!outputs.insert(out.root).second) twice.insert(out.root);
+    for (const OutputCode& out : program.outputs)
+      is_copied_out.push_back(read.count(out.root) + made.count(out.root) + twice.count(out.root) ==
+                              0);
+    for (int32_t v : program.program->inputs)
+      is_read_by_host.push_back(read.count(v) + outputs.count(v) != 0);
   }
 
-  // What host code reads, in the host's memory.
+  // What host code reads, in the host's memory; there it is aligned too.
   Datum for_host(const Datum& datum, size_t i) const {
     const auto* t = std::get_if<Tensor>(&datum.held);
-    if (t == nullptr || is_read_by_host.empty() || !is_read_by_host[i] ||
-        t->dtype() == DType::kString || !run.session->is_device_memory(t->data()))
+    if (run.session == nullptr || t == nullptr || t->dtype() == DType::kString ||
+        (!is_read_by_host[i] && is_aligned(t->data(), t->dtype())) || !is_on_device(t->data()))
       return datum;
     Tensor copy(t->dtype(), t->dims());
     run.session->read(copy.data(), t->data(), t->bytes());
@@ -136,7 +185,7 @@ struct Context::Impl final : OutputPlaces {
   }
 
   // Puts output i where the caller wants it.
-  void deliver(size_t i, Datum& datum) const {
+  void deliver(size_t i, Datum& datum) {
     const bool is_bound = !bound[i].bytes.empty();
     if (!is_bound && !allocator) return;
     auto* t = std::get_if<Tensor>(&datum.held);
@@ -147,18 +196,28 @@ struct Context::Impl final : OutputPlaces {
       return;
     }
     if (!placed[i].bytes.empty() && t->data() == placed[i].bytes.data()) return;
-    if (is_bound) require_room(i, t->bytes());
-    const OwnedBytes memory = is_bound ? bound[i] : allocate(i, t->bytes());
-    auto* data = const_cast<std::byte*>(memory.bytes.data());
-    if (t->bytes() != 0) std::memmove(data, t->data(), t->bytes());
-    t->rebind(data, memory.owner);
+    if (wanted[i].bytes.size() < t->bytes() || wanted[i].bytes.empty()) {
+      if (is_bound) require_room(i, t->bytes());
+      wanted[i] = is_bound ? bound[i] : allocate(i, t->bytes());
+    }
+    auto* data = const_cast<std::byte*>(wanted[i].bytes.data());
+    if (run.session != nullptr) run.session->wait_for_copies();
+    if (t->bytes() != 0 && is_on_device(data))
+      run.session->read(data, t->data(), t->bytes());
+    else if (t->bytes() != 0)
+      std::memmove(data, t->data(), t->bytes());
+    t->rebind(data, wanted[i].owner);
   }
 
   // Two outputs never share memory.
-  static void separate(std::vector<Datum>& outputs) {
+  void separate(std::vector<Datum>& outputs) const {
     for (size_t i = 1; i < outputs.size(); ++i)
       for (size_t k = 0; k < i; ++k)
-        if (overlap(memory_of(outputs[i]), memory_of(outputs[k]))) {
+        if (const auto memory = memory_of(outputs[i]); overlap(memory, memory_of(outputs[k]))) {
+          if (is_on_device(memory.data()))
+            throw Error(ErrorCode::kInvalidArgument,
+                        concat("outputs \"", engine.outputs()[k].name, "\" and \"",
+                               engine.outputs()[i].name, "\" were given the same memory"));
           outputs[i] = deep_copy(outputs[i]);
           break;
         }
@@ -170,10 +229,12 @@ struct Context::Impl final : OutputPlaces {
   InputCheck check;
   SymbolValues no_symbols;
   std::vector<OwnedBytes> bound;   // by output
-  std::vector<OwnedBytes> placed;  // by output: what this run was given
+  std::vector<OwnedBytes> wanted;  // by output: where this run's is to be in the end
+  std::vector<OwnedBytes> placed;  // by output: where this run makes it; empty: elsewhere
   OutputAllocator allocator;
   std::span<const Datum> inputs;
   std::vector<bool> is_read_by_host;  // by input; empty: the engine has no device
+  std::vector<bool> is_copied_out;    // by output; the same
   std::optional<void*> stream;
   bool waits = true;
 };
@@ -191,15 +252,18 @@ std::vector<Datum> Context::run(std::span<const Datum> inputs) {
   impl.check_bound();
   impl.run.budget.reset();
   if (impl.run.observer) impl.run.begin = std::chrono::steady_clock::now();
-  std::fill(impl.placed.begin(), impl.placed.end(), OwnedBytes{});
+  impl.forget_places();
   if (impl.run.session != nullptr) impl.run.session->begin(impl.stream);
+  SessionRun session(impl.run.session.get(), impl.waits);
   const std::vector<Datum> taken = impl.take_inputs(inputs);
   impl.inputs = inputs;
   std::vector<Datum> outputs = impl.frame.run(taken, impl.no_symbols, &impl);
-  if (impl.run.session != nullptr) impl.finish_run();
   impl.inputs = {};
-  Impl::separate(outputs);
+  if (session.waits()) session.finish();
+  impl.separate(outputs);
   for (size_t i = 0; i < outputs.size(); ++i) impl.deliver(i, outputs[i]);
+  session.finish();
+  impl.forget_places();
   return outputs;
 }
 

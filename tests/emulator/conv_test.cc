@@ -103,7 +103,7 @@ void conv(const char* entry, const Problem& q, const Tiles& t, double tolerance)
   p.y_pixel = e.y_pixel;
   p.y_image = out_pixels(q) * e.y_pixel;
   p.stride_w = stride_w;
-  p.images = q.images;
+  p.images = q.images, p.pixels = q.images * out_pixels(q);
   p.filters = q.filters;
   p.depth = q.d.size, p.height = q.h.size, p.width = q.w.size;
   p.out_depth = q.d.out(), p.out_height = q.h.out(), p.out_width = q.w.out();
@@ -200,6 +200,7 @@ TEST(ConvKernel, BytesToBytes) {
   p.y_image = out_pixels(q) * q.filters;
   p.stride_w = stride_w;
   p.images = q.images, p.filters = q.filters, p.depth = 1, p.out_depth = 1;
+  p.pixels = q.images * out_pixels(q);
   p.height = q.h.size, p.width = q.w.size, p.out_height = q.h.out(), p.out_width = q.w.out();
   p.tail[0] = {c.constant<f32>(scale), 0, 0, 1};
   Shape s;
@@ -230,6 +231,7 @@ void depthwise(const char* entry, const Problem& q, int vector, int pixels_a_thr
   p.y_image = out_pixels(q) * e.y_pixel;
   p.height = q.h.size, p.width = q.w.size, p.out_height = q.h.out(), p.out_width = q.w.out();
   p.images = q.images;
+  p.items = p.out_height * ceil_div(p.out_width, pixels_a_thread) * ceil_div(p.channels, vector);
   p.tail[0] = {c.constant<f32>(e.bias), 0, 0, 1};
   p.tail[1] = {c.input<f32>(e.residual), p.y_image, p.y_pixel, 1};
   Shape s;

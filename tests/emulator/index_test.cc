@@ -47,7 +47,7 @@ TEST(IndexKernel, FaultyIndexIsClampedAndTold) {
   p.x = c.input<u16>(counted(8));
   p.index = c.input<i64>({4, -99, 1});
   p.y = c.output<u16>({6, 7, 0, 1, 2, 3}, 0);
-  p.fault = c.output<i32>({1}, 0, 0, true);
+  p.fault = c.output<i32>({7}, 0, 0, true), p.site = 7;
   p.outer = 1, p.count = 3, p.inner = 2, p.axis = 4, p.x_outer = 8;
   c.run("gather", threads_for(3), p);
 }
@@ -122,7 +122,8 @@ TEST(IndexKernel, ScatterTuples) {
   std::vector<double> index, updates, y(330, 0.0);
   for (i64 i = 0; i < tuples; ++i) {
     index.push_back(static_cast<double>(i % 10));
-    index.push_back(static_cast<double>(i / 10 - 11));
+    const i64 row = i / 10 - 11;
+    index.push_back(static_cast<double>(row));
     for (i64 k = 0; k < 3; ++k) {
       updates.push_back(static_cast<double>(i * 3 + k + 1));
       y[(i % 10 * 11 + i / 10) * 3 + k] = updates.back();
@@ -134,7 +135,7 @@ TEST(IndexKernel, ScatterTuples) {
   p.updates = c.input<i32>(updates);
   p.index = c.input<i32>(index);
   p.y = c.output<i32>(y, 0, 0, true);
-  p.fault = c.output<i32>({1}, 0, 0, true);
+  p.fault = c.output<i32>({7}, 0, 0, true), p.site = 7;
   p.length = tuples, p.inner = 3;
   p.dims[0] = 10, p.dims[1] = 11, p.strides[0] = 33, p.strides[1] = 3;
   c.run("scatter_nd_set", {.grid = {1, 2, 1}, .threads = 64}, p);
@@ -301,7 +302,8 @@ TEST(IndexKernel, ResizeLinearAndNearest) {
   p.y_outer = oh * ow * channels, p.y_channel = 1, p.y_axis[1] = ow * channels,
   p.y_axis[2] = channels;
   p.outer = images, p.channels = channels, p.out[0] = 1, p.out[1] = oh, p.out[2] = ow;
-  c.run("bilinear", threads_for(oh * ow * 2), p);
+  p.items = oh * ow * 2;
+  c.run("bilinear", threads_for(p.items), p);
 
   KernelCase n("index");
   ResizeParams q = p;  // channels first; the first column lies outside
@@ -321,7 +323,8 @@ TEST(IndexKernel, ResizeLinearAndNearest) {
   q.x_channel = h * w, q.x_axis[1] = w, q.x_axis[2] = 1;
   q.y_channel = oh * ow, q.y_axis[1] = ow, q.y_axis[2] = 1;
   q.outside = 0.25f;
-  n.run("nearest", threads_for(oh * ow * channels), q);
+  q.items = oh * ow * channels;
+  n.run("nearest", threads_for(q.items), q);
 }
 
 }  // namespace

@@ -103,7 +103,8 @@ void pool(const char* entry, const Pooling& q, int kind, int vector, bool last, 
           double high, double tolerance, bool with_nan = false) {
   KernelCase c("spatial");
   const int pixels = q.size[0] * q.size[1] * q.size[2], outs = q.out[0] * q.out[1] * q.out[2];
-  auto x = random_values<T>(static_cast<size_t>(q.images * q.channels * pixels), 1, low, high);
+  auto x = random_values<T>(
+      static_cast<size_t>(q.images) * static_cast<size_t>(q.channels * pixels), 1, low, high);
   if (with_nan) x[5] = std::nan("");
   std::vector<double> y(static_cast<size_t>(q.images * q.channels * outs));
   for (int i = 0; i < q.images; ++i)
@@ -128,7 +129,8 @@ void pool(const char* entry, const Pooling& q, int kind, int vector, bool last, 
   std::copy_n(q.stride, 3, p.stride), std::copy_n(q.dilation, 3, p.dilation);
   std::copy_n(q.pad, 3, p.pad), std::copy_n(q.pad_end, 3, p.pad_end);
   Shape s{.threads = 256};
-  s.grid[0] = static_cast<uint32_t>(ceil_div(outs * ceil_div(q.channels, vector), 256));
+  p.items = outs * ceil_div(q.channels, vector);
+  s.grid[0] = static_cast<uint32_t>(ceil_div(p.items, 256));
   c.run(entry, s, p);
 }
 

@@ -33,7 +33,15 @@ class EmulatedGpu {
   EmulatedGpu& operator=(const EmulatedGpu&) = delete;
 
   std::shared_ptr<const KernelCompiler> compiler() const { return compiler_; }
+  // Its memory is its own: the host's code crashes if it touches it.
+  DriverDevice& device() const;
+  // The compute capability from now on; 9.0 at first.
+  void set_chip(int major, int minor);
+  // Whether copies and kernels wrote all these bytes of device memory.
+  bool is_written(const void* memory, uint64_t bytes) const;
   const EmulatedCounts& counts() const;
+  // Whether the host has waited for all that was enqueued.
+  bool is_idle() const;
   // Every later allocation beyond this many bytes in all fails.
   void set_memory(uint64_t bytes);
 

@@ -15,7 +15,8 @@ ConvLayout::ConvLayout(const StepInfo& info, bool transposed) : transposed_(tran
   conv_ = conv_geometry(a, a.integer("in_channels"), a.integer("out_channels"));
   spatial_ = a.integers("kernel").size();
   pads_ = a.integers("pads", std::vector<int64_t>(2 * spatial_, 0));
-  auto_pad_ = a.text("auto_pad", "NOTSET");
+  auto_pad_ = a.text("auto_pad", "");
+  if (auto_pad_.empty()) auto_pad_ = "NOTSET";
   info.require(pads_.size() == 2 * spatial_, "pads of another length");
   for (int64_t p : pads_) info.require(p >= 0 && p < (int64_t{1} << 31), "a pad is out of range");
   if (has_explicit_pads()) set_pads(conv_, pads_);

@@ -23,6 +23,13 @@ std::string key_of(const std::string& source) {
   return Hasher().add(kernel_files_hash()).add(source).digest128().hex();
 }
 
+// The type of the entry's parameter: what stands in PLANISH_PARAMS(...).
+std::string_view params_type(std::string_view source) {
+  constexpr std::string_view kBefore = "PLANISH_PARAMS(";
+  const size_t begin = source.find(kBefore) + kBefore.size();
+  return source.substr(begin, source.find(')', begin) - begin);
+}
+
 }  // namespace
 
 Launch& Launch::in(int input, int offset) {
@@ -46,9 +53,11 @@ Launch& Launch::zeros() {
 }
 Launch& Launch::fault() {
   fields_.push_back({Field::Kind::kFault, 8, 0});
+  fields_.push_back({Field::Kind::kSite, 8, 0});
   return *this;
 }
 Launch& Launch::i32(int64_t value) {
+  is_storable_ = is_storable_ && value >= INT32_MIN && value <= INT32_MAX;
   fields_.push_back({Field::Kind::kNumber, 4, value});
   return *this;
 }
@@ -57,7 +66,10 @@ Launch& Launch::i64(int64_t value) {
   return *this;
 }
 // Bits that are an int's are told as one.
-Launch& Launch::f32(float value) { return i32(std::bit_cast<uint32_t>(value)); }
+Launch& Launch::f32(float value) {
+  fields_.push_back({Field::Kind::kNumber, 4, std::bit_cast<uint32_t>(value)});
+  return *this;
+}
 Launch& Launch::i32_dim(int dim) {
   fields_.push_back({Field::Kind::kExpression, 4, dim});
   return *this;
@@ -120,7 +132,19 @@ void StepBuilder::may_overwrite(int output, int input) {
   in_place_.push_back(input);
 }
 
-void StepBuilder::add(Launch launch) { launches_.push_back(std::move(launch)); }
+void StepBuilder::require_window(size_t axis, const Dim& in, int64_t window, int64_t pads) {
+  const Dim room = in + pads;
+  const int64_t least = room.range().min;
+  if (window <= 1 || least >= window) return;
+  for (int64_t number : {static_cast<int64_t>(axis), int64_t{dim(in)}, window, int64_t{dim(room)}})
+    windows_.push_back(number);
+}
+
+void StepBuilder::add(Launch launch) {
+  is_storable_ =
+      is_storable_ && launch.is_storable_ && launch.shared_ <= shared_limit(lowering_.targets);
+  launches_.push_back(std::move(launch));
+}
 
 std::optional<ref::StepChoice> StepBuilder::finish(std::string tactic) {
   const int one = dim(1);
@@ -129,8 +153,11 @@ std::optional<ref::StepChoice> StepBuilder::finish(std::string tactic) {
   std::vector<std::string> keys, fields, dims;
   std::vector<int64_t> geometry, overlaps;
   for (const Launch& launch : launches_) {
-    keys.push_back(key_of(launch.source_));
-    lowering_.sources.emplace(keys.back(), launch.source_);
+    const std::string source =
+        concat(launch.source_, "static_assert(sizeof(", params_type(launch.source_),
+               ") == ", fields_bytes(launch.fields_), ");\n");
+    keys.push_back(key_of(source));
+    lowering_.sources.emplace(keys.back(), source);
     fields.push_back(print_fields(launch.fields_));
     for (int d : launch.grid_) geometry.push_back(d < 0 ? one : d);
     geometry.push_back(launch.threads_);
@@ -145,10 +172,24 @@ std::optional<ref::StepChoice> StepBuilder::finish(std::string tactic) {
                         {"overlaps", overlaps}};
   if (!(scratch_ == Dim(0))) attributes.set("scratch", int64_t{scratch});
   if (!in_place_.empty()) attributes.set("in_place", in_place_);
+  if (!windows_.empty()) attributes.set("windows", windows_);
   return ref::StepChoice{.kernel = "cuda.launch",
                          .attributes = std::move(attributes),
                          .inputs = std::move(inputs_),
                          .tactic = std::move(tactic)};
+}
+
+int64_t shared_limit(const std::vector<Target>& targets) {
+  int64_t limit = 227 << 10;
+  for (const Target& t : targets) {
+    const int number = t.number();
+    const int64_t own = number < 80                    ? 64
+                        : number == 80                 ? 163
+                        : number < 90 || number >= 120 ? 99
+                                                       : 227;
+    limit = std::min(limit, own << 10);
+  }
+  return limit;
 }
 
 RegisterLowering::RegisterLowering(std::string op, LowerNode lower, int order) {

@@ -38,6 +38,9 @@ struct Lowering {
   }
 };
 
+// Bytes of shared memory that a block may have on every target.
+int64_t shared_limit(const std::vector<Target>& targets);
+
 class StepBuilder;
 
 // One launch of a step. Parameters are added in the order of the kernel's Params.
@@ -49,8 +52,9 @@ class Launch {
   Launch& out(int output, int offset = -1);
   Launch& scratch(int dim);  // at this many bytes
   Launch& zeros();           // 32 KiB that are zero, and are left zero
-  Launch& fault();           // where the kernel stores 1 if an index is out of range
-  Launch& i32(int64_t value);
+  // Where the kernel stores the number behind it if an index is out of range.
+  Launch& fault();
+  Launch& i32(int64_t value);  // one that does not fit 32 bits makes the node one of the host
   Launch& i64(int64_t value);
   Launch& f32(float value);
   Launch& i32_dim(int dim);
@@ -69,6 +73,7 @@ class Launch {
   int64_t threads_ = 1;
   int64_t shared_ = 0;
   bool overlaps_ = false;
+  bool is_storable_ = true;
 };
 
 class StepBuilder {
@@ -84,6 +89,9 @@ class StepBuilder {
   // Room for `bytes` more of scratch memory; the expression of its offset.
   int scratch(const Dim& bytes);
   void may_overwrite(int output, int input);
+  // Runs fail unless `window` elements fit into spatial axis `axis`, of size `in`, with `pads`.
+  void require_window(size_t axis, const Dim& in, int64_t window, int64_t pads);
+  // More shared memory than a target has makes the node one of the host.
   void add(Launch launch);
   // nullopt if an expression is too large for a plan.
   std::optional<ref::StepChoice> finish(std::string tactic);
@@ -94,6 +102,7 @@ class StepBuilder {
   std::vector<Dim> dims_;
   std::vector<Launch> launches_;
   std::vector<int64_t> in_place_;
+  std::vector<int64_t> windows_;
   Dim scratch_ = 0;
   bool is_storable_ = true;
 };

@@ -28,25 +28,11 @@ int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 int bytes_of(DType type) { return dtype_bits(type) / 8; }
 
-// Bytes of shared memory that a block may have on every target.
-int64_t shared_limit(const Lowering& lowering) {
-  int64_t limit = 227 << 10;
-  for (const Target& t : lowering.targets) {
-    const int number = t.number();
-    const int64_t own = number < 80                    ? 64
-                        : number == 80                 ? 163
-                        : number < 90 || number >= 120 ? 99
-                                                       : 227;
-    limit = std::min(limit, own << 10);
-  }
-  return limit;
-}
-
 // Few blocks hide latency by stages in flight, many by each other. More stages than steps are idle.
 int stages_of(const MmaProblem& p, const MmaChoice& c, const Lowering& lowering) {
   const int64_t blocks = ceil_div(p.m, c.tile_m) * ceil_div(p.n, c.tile_n) * p.batches * c.splits;
   const int64_t room = std::min<int64_t>(blocks <= lowering.multiprocessors ? 128 << 10 : 72 << 10,
-                                         shared_limit(lowering));
+                                         shared_limit(lowering.targets));
   const int64_t stage = int64_t{c.tile_m + c.tile_n} * c.tile_k * bytes_of(p.type);
   const int64_t steps = ceil_div(c.k_split, c.tile_k);
   return static_cast<int>(std::clamp<int64_t>(std::min(room / stage, steps + 1), 2, 8));

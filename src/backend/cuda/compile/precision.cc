@@ -57,6 +57,11 @@ const std::map<std::string, int, std::less<>>& narrow_ops() {
   return kOps;
 }
 
+// Integers that the narrow types do not hold exactly: 257 would be 256, 70000 infinite.
+bool is_wide_integer(const ir::Value* v) {
+  return is_integer(v->type().dtype) && dtype_bits(v->type().dtype) > 8;
+}
+
 bool is_f32(const ir::Value* v) {
   return v != nullptr && v->type().is_tensor() && v->type().dtype == DType::kF32;
 }
@@ -125,6 +130,7 @@ class Narrower {
 
   void narrow(ir::Node& node) {
     const bool is_cast = node.op() == "Cast";
+    if (is_cast && is_wide_integer(node.input(0))) return;
     bool has_narrow_data = is_cast;
     for (int i = 0; i < static_cast<int>(node.inputs().size()); ++i) {
       ir::Value* in = node.input(i);
@@ -198,9 +204,8 @@ class Narrower {
 }  // namespace
 
 void set_precision(ir::Graph& graph, const Options& options) {
-  std::vector<std::string> kept = kept_patterns(options);
-  if (options.precision == "fp16") Narrower(graph, DType::kF16, std::move(kept)).run();
-  if (options.precision == "bf16") Narrower(graph, DType::kBF16, std::move(kept)).run();
+  if (options.precision == "fp16") Narrower(graph, DType::kF16, kept_patterns(options)).run();
+  if (options.precision == "bf16") Narrower(graph, DType::kBF16, kept_patterns(options)).run();
 }
 
 }  // namespace planish::cuda

@@ -22,9 +22,9 @@
 //
 // Strides in elements; the elements of a head are contiguous. The mask's may be 0 (broadcast).
 // Grid: attention: x = ceil(queries / (16 kWarps)), simt: x = ceil(queries / kWarps); y = heads,
-// z = batches. Threads 32 * kWarps. Shared memory attention_shared_bytes(), simt: none.
-// Cost: flops 4 b heads queries keys head (half if causal); bytes q + y once, k + v once a block
-// row.
+// z = least(batches, 65535). Threads 32 * kWarps. Shared memory attention_shared_bytes(), simt:
+// none. Cost: flops 4 b heads queries keys head (half if causal); bytes q + y once, k + v once a
+// block row.
 #pragma once
 
 #include "lanes.cuh"
@@ -52,7 +52,7 @@ struct AttentionParams {
   i32 window;  // 0: none
   f32 scale;
   f32 softcap;
-  i32 unused;
+  i32 batches;
 };
 
 PLANISH_CONSTEXPR i32 attention_shared_bytes(i32 head, i32 head_v, i32 warps, i32 tile_keys) {
@@ -257,15 +257,15 @@ struct Flash {
 
 }  // namespace attention_detail
 
+namespace attention_detail {
+
+// 16 * kWarps queries of one head of one batch, by the whole block.
 template <class Config>
-PLANISH_DEVICE void attention_kernel(const AttentionParams& p) {
-  using F = attention_detail::Flash<Config>;
+PLANISH_DEVICE void attend(const AttentionParams& p, i32 batch) {
+  using F = Flash<Config>;
   using T = typename Config::Input;
   using Output = typename Config::Output;
   constexpr int kKeys = F::kKeys;
-  release_successor();
-  wait_for_predecessor();
-  const auto batch = static_cast<i32>(block_z());
   const auto head = static_cast<i32>(block_y());
   const i32 first = static_cast<i32>(block_x()) * F::kQueries;
   const i64 kv_head = head / p.heads_per_kv;
@@ -274,8 +274,7 @@ PLANISH_DEVICE void attention_kernel(const AttentionParams& p) {
   const T* v = pointer<const T>(p.v) + batch * p.v_batch + kv_head * p.v_head;
   const auto* mask =
       pointer<const typename Config::Mask>(p.mask) + batch * p.mask_batch + head * p.mask_head;
-  const auto range =
-      attention_detail::visible<Config>(p, batch, first, least(first + F::kQueries, p.queries) - 1);
+  const auto range = visible<Config>(p, batch, first, least(first + F::kQueries, p.queries) - 1);
   const i32 tiles = ceil_div(most(0, range.end - range.begin), kKeys);
   const auto copy_k = [&](i32 tile) {
     const i32 at = range.begin + tile * kKeys;
@@ -307,9 +306,9 @@ PLANISH_DEVICE void attention_kernel(const AttentionParams& p) {
     for (int j = 0; j < kKeys / 8; ++j) {
       PLANISH_UNROLL
       for (int e = 0; e < 4; ++e) {
-        s[j][e] = attention_detail::logit<Config>(
-            p, s[j][e], mask, row + e / 2 * 8,
-            range.begin + tile * kKeys + 8 * j + lane % 4 * 2 + e % 2, range.end);
+        s[j][e] =
+            logit<Config>(p, s[j][e], mask, row + e / 2 * 8,
+                          range.begin + tile * kKeys + 8 * j + lane % 4 * 2 + e % 2, range.end);
       }
     }
     flash.normalise(s);
@@ -323,14 +322,25 @@ PLANISH_DEVICE void attention_kernel(const AttentionParams& p) {
   flash.write(pointer<Output>(p.y) + batch * p.y_batch + head * p.y_head, p.y_row, row, p.queries);
 }
 
-// One warp a query: lanes take keys for the logits, then elements of the head for the sums.
+}  // namespace attention_detail
+
 template <class Config>
-PLANISH_DEVICE void attention_simt_kernel(const AttentionParams& p) {
-  using T = typename Config::Input;
-  constexpr int kPerLane = ceil_div(Config::kHeadV, 32);
+PLANISH_DEVICE void attention_kernel(const AttentionParams& p) {
   release_successor();
   wait_for_predecessor();
-  const auto batch = static_cast<i32>(block_z());
+  for (u32 batch = block_z(); batch < static_cast<u32>(p.batches); batch += grid_z()) {
+    if (batch != block_z()) sync_block();  // the tiles are free
+    attention_detail::attend<Config>(p, static_cast<i32>(batch));
+  }
+}
+
+namespace attention_detail {
+
+// One warp a query: lanes take keys for the logits, then elements of the head for the sums.
+template <class Config>
+PLANISH_DEVICE void attend_simt(const AttentionParams& p, i32 batch) {
+  using T = typename Config::Input;
+  constexpr int kPerLane = ceil_div(Config::kHeadV, 32);
   const auto head = static_cast<i32>(block_y());
   const auto lane = static_cast<i32>(lane_index());
   const i32 query = static_cast<i32>(block_x()) * Config::kWarps + static_cast<i32>(warp_index());
@@ -341,9 +351,9 @@ PLANISH_DEVICE void attention_simt_kernel(const AttentionParams& p) {
   const T* v = pointer<const T>(p.v) + batch * p.v_batch + kv_head * p.v_head;
   const auto* mask =
       pointer<const typename Config::Mask>(p.mask) + batch * p.mask_batch + head * p.mask_head;
-  const auto range = attention_detail::visible<Config>(p, batch, query, query);
+  const auto range = visible<Config>(p, batch, query, query);
   float sums[kPerLane] = {};
-  float largest = attention_detail::kHidden;
+  float largest = kHidden;
   float total = 0;
   for (i32 first = range.begin; first < range.end; first += 32) {
     const i32 key = first + lane;
@@ -354,11 +364,11 @@ PLANISH_DEVICE void attention_simt_kernel(const AttentionParams& p) {
                    static_cast<float>(pointwise::computed(load(k + key * p.k_row + d)));
       }
     }
-    const float x = attention_detail::logit<Config>(p, product, mask, query, key, range.end);
+    const float x = logit<Config>(p, product, mask, query, key, range.end);
     const float top = Largest::join(largest, fold_warp<Largest>(x));
     const float shrink = exp2_approx(largest - top);
     largest = top;
-    const float power = x == attention_detail::kHidden ? 0.0f : exp2_approx(x - top);
+    const float power = x == kHidden ? 0.0f : exp2_approx(x - top);
     total = total * shrink + power;
     PLANISH_UNROLL
     for (int i = 0; i < kPerLane; ++i) sums[i] *= shrink;
@@ -382,6 +392,17 @@ PLANISH_DEVICE void attention_simt_kernel(const AttentionParams& p) {
   for (int i = 0; i < kPerLane; ++i) {
     float x[1] = {sums[i] * inverse};
     if (lane + 32 * i < Config::kHeadV) store_row(y + lane + 32 * i, 1, x);
+  }
+}
+
+}  // namespace attention_detail
+
+template <class Config>
+PLANISH_DEVICE void attention_simt_kernel(const AttentionParams& p) {
+  release_successor();
+  wait_for_predecessor();
+  for (u32 batch = block_z(); batch < static_cast<u32>(p.batches); batch += grid_z()) {
+    attention_detail::attend_simt<Config>(p, static_cast<i32>(batch));
   }
 }
 

@@ -55,6 +55,8 @@ struct ConvParams {
   i32 out_height;
   i32 out_width;
   i32 k_split;
+  i32 pixels;        // of all images of y
+  i32 image_pixels;  // of an image of x; what the kernel counts with 32 bits
   i32 unused;
   TailOperand tail[kMaxTailOperands];
 };
@@ -185,7 +187,7 @@ PLANISH_DEVICE void conv_kernel(const ConvParams& p) {
   static_assert(Config::kMajorKA && Config::kMajorKB, "images and filters are major in K");
   release_successor();
   const conv_detail::Sizes<Config> s(p);
-  const i32 pixels = p.images * s.pixels();
+  const i32 pixels = p.pixels;
   constexpr i32 kK = CopyA::kTaps * Config::kChannels;
   const auto group = static_cast<i32>(block_z());
   const TileIndex tile =

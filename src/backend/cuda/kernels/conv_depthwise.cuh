@@ -15,8 +15,8 @@
 //
 // w: [taps][channels] of Input, weights; stride_w elements a tap. More outputs than inputs
 // (multiplier q): repeat the channels of x by q beforehand, or take conv.cuh with groups.
-// Grid: x = conv_depthwise_blocks(), z = images. Threads any multiple of 32. No shared memory.
-// Cost: flops 2 * taps * elements of y; bytes x + y once, w from L2.
+// Grid: x = conv_depthwise_blocks(), z = least(images, 65535). Threads any multiple of 32. No
+// shared memory. Cost: flops 2 * taps * elements of y; bytes x + y once, w from L2.
 #pragma once
 
 #include "tail.cuh"
@@ -38,6 +38,8 @@ struct ConvDepthwiseParams {
   i32 out_height;
   i32 out_width;
   i32 images;
+  i32 items;   // that threads take: rows * groups of kPixels * vectors of channels
+  i32 pixels;  // of an image of y; what the kernel counts with 32 bits
   TailOperand tail[kMaxTailOperands];
 };
 
@@ -110,11 +112,11 @@ PLANISH_DEVICE void conv_depthwise_kernel(const ConvDepthwiseParams& p) {
   const i32 vectors = ceil_div(p.channels, kVector);
   const i32 groups = ceil_div(p.out_width, kPixels);
   const u32 item = block_x() * block_threads() + thread_index();
+  if (item >= static_cast<u32>(p.items)) return;
   const i32 channel = static_cast<i32>(item % static_cast<u32>(vectors)) * kVector;
   const i32 place = static_cast<i32>(item / static_cast<u32>(vectors));
   const i32 row = place / groups;
   const i32 first = place % groups * kPixels;
-  if (row >= p.out_height) return;
   for (i32 image = static_cast<i32>(block_z()); image < p.images;
        image += static_cast<i32>(grid_z())) {
     const T* x = pointer<const T>(p.x) + image * p.x_image + channel;

@@ -3,8 +3,8 @@
 //   gather_kernel           y[o, i, c] = x[o, index[i], c]            Gather along an axis
 //   gather_elements_kernel  y[p] = x[p with index[p] on the axis]     GatherElements
 //   gather_nd_kernel        y[b, i, c] = x[b, tuple[b, i], c]         GatherND
-// Negative indices count from the end. One outside its axis is clamped to it, and 1 is stored at
-// `fault` (i32, if the address is not 0), so that no memory outside x is read.
+// Negative indices count from the end. One outside its axis is clamped to it, and `site` is stored
+// at `fault` (i32, if the address is not 0), so that no memory outside x is read.
 //
 //   struct Config {
 //     using Element = u16;              // any type of the elements' size
@@ -27,6 +27,7 @@ struct GatherParams {
   u64 index;
   u64 y;
   u64 fault;
+  i64 site;
   i64 outer;    // gather_nd: batches
   i64 count;    // indices; gather_nd: tuples of a batch
   i64 inner;    // elements of c
@@ -40,10 +41,10 @@ struct GatherParams {
 };
 
 // The index within [0, size), counted from the end if negative.
-PLANISH_DEVICE i64 checked_index(i64 index, i64 size, u64 fault) {
+PLANISH_DEVICE i64 checked_index(i64 index, i64 size, u64 fault, i64 site) {
   if (index < 0) index += size;
   if (index >= 0 && index < size) return index;
-  if (fault != 0) store(pointer<i32>(fault), 1);
+  if (fault != 0) store(pointer<i32>(fault), static_cast<i32>(site));
   return index < 0 ? 0 : size - 1;
 }
 
@@ -58,8 +59,9 @@ PLANISH_DEVICE void gather_kernel(const GatherParams& p) {
   const i64 row = item / vectors;
   const i64 column = (item - row * vectors) * Config::kVector;
   const i64 o = row / p.count;
-  const i64 at = checked_index(
-      load(pointer<const typename Config::Index>(p.index) + (row - o * p.count)), p.axis, p.fault);
+  const i64 at =
+      checked_index(load(pointer<const typename Config::Index>(p.index) + (row - o * p.count)),
+                    p.axis, p.fault, p.site);
   if (p.axis == 0) return;
   store_pack(
       pointer<T>(p.y) + row * p.inner + column,
@@ -81,8 +83,8 @@ PLANISH_DEVICE void gather_elements_kernel(const GatherParams& p) {
     offset += (rest - above * p.dims[axis]) * p.strides[axis];
     rest = above;
   }
-  const i64 at =
-      checked_index(load(pointer<const typename Config::Index>(p.index) + item), p.axis, p.fault);
+  const i64 at = checked_index(load(pointer<const typename Config::Index>(p.index) + item), p.axis,
+                               p.fault, p.site);
   store(pointer<T>(p.y) + item, load(pointer<const T>(p.x) + offset + at * p.x_axis));
 }
 
@@ -102,7 +104,7 @@ PLANISH_DEVICE void gather_nd_kernel(const GatherParams& p) {
     if (p.dims[axis] == 0) return;
     const i64 index =
         load(pointer<const typename Config::Index>(p.index) + row * Config::kRank + axis);
-    offset += checked_index(index, p.dims[axis], p.fault) * p.strides[axis];
+    offset += checked_index(index, p.dims[axis], p.fault, p.site) * p.strides[axis];
   }
   store_pack(pointer<T>(p.y) + row * p.inner + column,
              load_pack<Config::kVector>(pointer<const T>(p.x) + offset));

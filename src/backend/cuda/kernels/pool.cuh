@@ -47,35 +47,38 @@ struct PoolParams {
   i32 dilation[3];
   i32 pad[3];
   i32 pad_end[3];
-  i32 unused;
+  i32 items;  // that threads take: out pixels * vectors of channels
   TailOperand tail[kMaxTailOperands];
 };
 
 namespace pool_detail {
 
+struct TapRange {
+  i32 first, end;
+};
+
 // Taps of one axis whose positions lie in [low, high).
-PLANISH_DEVICE i32 taps_within(const PoolParams& p, int axis, i32 start, i32 low, i32 high) {
-  i32 count = 0;
-  for (i32 t = 0; t < p.kernel[axis]; ++t) {
-    const i32 at = start + t * p.dilation[axis];
-    count += at >= low && at < high ? 1 : 0;
-  }
-  return count;
+PLANISH_DEVICE TapRange taps_within(const PoolParams& p, int axis, i32 start, i32 low, i32 high) {
+  const i32 dilation = p.dilation[axis];
+  const auto steps = [&](i32 n) { return dilation == 1 ? n : ceil_div(n, dilation); };
+  const i32 first = start >= low ? 0 : steps(low - start);
+  const i32 end = start >= high ? 0 : least(p.kernel[axis], steps(high - start));
+  return {first, most(first, end)};
 }
 
 // Visits the vectors of x under a window.
 template <class Config, class F>
 PLANISH_DEVICE void visit(const PoolParams& p, const typename Config::Input* x,
                           const i32 (&start)[3], F f) {
-  for (i32 td = 0; td < p.kernel[0]; ++td) {
+  const TapRange depth = taps_within(p, 0, start[0], 0, p.size[0]);
+  const TapRange height = taps_within(p, 1, start[1], 0, p.size[1]);
+  const TapRange width = taps_within(p, 2, start[2], 0, p.size[2]);
+  for (i32 td = depth.first; td < depth.end; ++td) {
     const i32 d = start[0] + td * p.dilation[0];
-    if (d < 0 || d >= p.size[0]) continue;
-    for (i32 th = 0; th < p.kernel[1]; ++th) {
+    for (i32 th = height.first; th < height.end; ++th) {
       const i32 h = start[1] + th * p.dilation[1];
-      if (h < 0 || h >= p.size[1]) continue;
-      for (i32 tw = 0; tw < p.kernel[2]; ++tw) {
+      for (i32 tw = width.first; tw < width.end; ++tw) {
         const i32 w = start[2] + tw * p.dilation[2];
-        if (w < 0 || w >= p.size[2]) continue;
         f(load_pack<Config::kVector>(x + d * p.x_axis[0] + h * p.x_axis[1] + w * p.x_axis[2]));
       }
     }
@@ -100,8 +103,9 @@ PLANISH_DEVICE void pool(const PoolParams& p, const typename Config::Input* x,
     PLANISH_UNROLL
     for (int axis = 0; axis < 3; ++axis) {
       const bool padded = Config::kKind == kPoolMeanPadded;
-      count *= taps_within(p, axis, start[axis], padded ? -p.pad[axis] : 0,
-                           p.size[axis] + (padded ? p.pad_end[axis] : 0));
+      const TapRange taps = taps_within(p, axis, start[axis], padded ? -p.pad[axis] : 0,
+                                        p.size[axis] + (padded ? p.pad_end[axis] : 0));
+      count *= taps.end - taps.first;
     }
     PLANISH_UNROLL
     for (int v = 0; v < Config::kVector; ++v)
@@ -120,10 +124,10 @@ PLANISH_DEVICE void pool_kernel(const PoolParams& p) {
   using N = Choose<kReal, float, Choose<kSame<T, f64>, double, i64>>;
   release_successor();
   wait_for_predecessor();
-  const auto pixels = static_cast<u32>(p.out[0] * p.out[1] * p.out[2]);
   const auto vectors = static_cast<u32>(ceil_div(p.channels, kVector));
   const u32 item = block_x() * block_threads() + thread_index();
-  if (item >= pixels * vectors) return;
+  if (item >= static_cast<u32>(p.items)) return;
+  const u32 pixels = static_cast<u32>(p.items) / vectors;
   const u32 pixel = Config::kChannelsLast ? item / vectors : item % pixels;
   const i32 channel =
       static_cast<i32>(Config::kChannelsLast ? item % vectors : item / pixels) * kVector;

@@ -48,8 +48,7 @@ struct ReduceParams {
 };
 
 PLANISH_CONSTEXPR i64 reduce_blocks(i64 kept, bool columns, i32 vector, i32 rows) {
-  return columns ? ceil_div(kept, static_cast<i64>(32 * vector))
-                 : ceil_div(kept, static_cast<i64>(rows));
+  return columns ? ceil_div(kept, i64{32} * vector) : ceil_div(kept, static_cast<i64>(rows));
 }
 PLANISH_CONSTEXPR i32 reduce_shared_bytes(i32 warps, bool columns, i32 vector, i32 number_bytes) {
   return warps == 1 ? 0 : warps * number_bytes * (columns ? 32 * vector : 1);

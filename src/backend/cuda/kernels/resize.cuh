@@ -35,7 +35,9 @@ struct ResizeParams {
   i32 outer;
   i32 channels;
   i32 out[3];
+  i32 items;  // that threads take: positions * vectors of channels
   f32 outside;
+  i32 unused;
 };
 
 namespace resize_detail {
@@ -83,10 +85,10 @@ PLANISH_DEVICE void resize_kernel(const ResizeParams& p) {
   constexpr int kVector = Config::kVector;
   release_successor();
   wait_for_predecessor();
-  const auto positions = static_cast<u32>(p.out[0] * p.out[1] * p.out[2]);
   const auto vectors = static_cast<u32>(ceil_div(p.channels, kVector));
   const u32 item = block_x() * block_threads() + thread_index();
-  if (item >= positions * vectors) return;
+  if (item >= static_cast<u32>(p.items)) return;
+  const u32 positions = static_cast<u32>(p.items) / vectors;
   const u32 at = Config::kChannelsLast ? item / vectors : item % positions;
   const i32 channel =
       static_cast<i32>(Config::kChannelsLast ? item % vectors : item / positions) * kVector;

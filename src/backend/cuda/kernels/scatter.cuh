@@ -27,6 +27,7 @@ struct ScatterParams {
   u64 index;
   u64 y;
   u64 fault;
+  i64 site;
   i64 lines;   // scatter_elements: product of dims below
   i64 length;  // scatter_elements: size of index along the axis; scatter_nd: tuples
   i64 inner;   // scatter_nd: elements of c
@@ -85,10 +86,10 @@ PLANISH_DEVICE void join(typename Config::Element* y, typename Config::Element u
 }
 
 // Whether the index lies within [-size, size); it is made to count from the start.
-PLANISH_DEVICE bool resolve(i64& index, i64 size, u64 fault) {
+PLANISH_DEVICE bool resolve(i64& index, i64 size, u64 fault, i64 site) {
   if (index < 0) index += size;
   if (index >= 0 && index < size) return true;
-  if (fault != 0) store(pointer<i32>(fault), 1);
+  if (fault != 0) store(pointer<i32>(fault), static_cast<i32>(site));
   return false;
 }
 
@@ -116,7 +117,7 @@ PLANISH_DEVICE void scatter_elements_kernel(const ScatterParams& p) {
   for (i64 i = 0; i < p.length; ++i) {
     const i64 from = at_updates + i * p.updates_axis;
     i64 index = load(pointer<const typename Config::Index>(p.index) + from);
-    if (!scatter_detail::resolve(index, p.axis, p.fault)) continue;
+    if (!scatter_detail::resolve(index, p.axis, p.fault, p.site)) continue;
     scatter_detail::join<Config>(y + index * p.y_axis, load(pointer<const T>(p.updates) + from));
   }
 }
@@ -137,7 +138,7 @@ PLANISH_DEVICE void scatter_nd_kernel(const ScatterParams& p) {
     PLANISH_UNROLL
     for (int axis = 0; axis < Config::kRank; ++axis) {
       i64 index = load(pointer<const typename Config::Index>(p.index) + i * Config::kRank + axis);
-      is_inside = scatter_detail::resolve(index, p.dims[axis], p.fault) && is_inside;
+      is_inside = scatter_detail::resolve(index, p.dims[axis], p.fault, p.site) && is_inside;
       offset += index * p.strides[axis];
     }
     if (!is_inside) continue;

@@ -114,7 +114,7 @@ CudaEngine::CudaEngine(const plan::Plan& plan, const EngineOptions& options) {
 }
 
 CudaEngine::~CudaEngine() {
-  for (const auto& [key, module] : modules_) device_->unload_module(module);
+  for (const auto& [key, module] : modules_) device_->unload_module(module.handle);
   for (std::byte* memory : weights_) device_->release(memory);
 }
 
@@ -139,7 +139,7 @@ std::vector<std::byte*> CudaEngine::upload(std::span<const Tensor* const> tensor
 }
 
 std::unique_ptr<DeviceSession> CudaEngine::make_session() const {
-  return std::make_unique<CudaSession>(device_);
+  return std::make_unique<CudaSession>(device_, sites_);
 }
 
 FunctionHandle CudaEngine::function(std::string_view key, uint32_t shared_bytes) {
@@ -150,8 +150,10 @@ FunctionHandle CudaEngine::function(std::string_view key, uint32_t shared_bytes)
   const std::lock_guard<std::mutex> lock(mutex_);
   auto module = modules_.find(key);
   if (module == modules_.end())
-    module = modules_.emplace(std::string(key), device_->load_module(code->second)).first;
-  return device_->find_function(module->second, "entry", shared_bytes);
+    module = modules_.emplace(std::string(key), Module{device_->load_module(code->second)}).first;
+  // Whoever launches it with less can do with the most that anybody asked for.
+  module->second.shared_bytes = std::max(module->second.shared_bytes, shared_bytes);
+  return device_->find_function(module->second.handle, "entry", module->second.shared_bytes);
 }
 
 struct CudaSession::Stream {
@@ -167,8 +169,12 @@ struct CudaSession::Stream {
   StreamHandle handle = 0;
 };
 
-CudaSession::CudaSession(std::shared_ptr<DriverDevice> device)
-    : device_(std::move(device)), own_(std::make_shared<Stream>(device_)), active_(own_->handle) {
+CudaSession::CudaSession(std::shared_ptr<DriverDevice> device,
+                         std::shared_ptr<const FaultSites> sites)
+    : device_(std::move(device)),
+      sites_(std::move(sites)),
+      own_(std::make_shared<Stream>(device_)),
+      active_(own_->handle) {
   done_ = device_->create_event();
   zeros_ = allocate(kZeroBytes + sizeof(int32_t));
   fill(zeros_.get(), 0, kZeroBytes + sizeof(int32_t));
@@ -181,9 +187,11 @@ void CudaSession::begin(std::optional<void*> stream) {
   is_after_copy_ = true;
   device_->make_current();
   active_ = stream ? reinterpret_cast<StreamHandle>(*stream) : own_->handle;
-  // What this context enqueued elsewhere comes first: its memory is the same.
-  if (has_last_ && last_ != active_) device_->wait(done_, active_);
   is_capturing_ = active_ != own_->handle && active_ != 0 && device_->is_capturing(active_);
+  // What this context enqueued elsewhere comes first: its memory is the same. A stream that is
+  // recorded cannot wait for what is not: the caller orders the recording.
+  if (has_last_ && last_ != active_ && !is_capturing_) device_->wait(done_, active_);
+  if (has_fault_) fill(fault_word(), 0, sizeof(int32_t));
 }
 
 void CudaSession::end() {
@@ -234,7 +242,7 @@ bool CudaSession::is_device_memory(const void* memory) const {
 }
 
 void CudaSession::read(void* to, const void* from, uint64_t bytes) {
-  device_->copy(to, from, bytes, active_);
+  copy(to, from, bytes);
   device_->synchronize(active_);
 }
 
@@ -253,10 +261,26 @@ void CudaSession::wait() {
 
 void CudaSession::check_fault() {
   int32_t fault = 0;
-  read(&fault, zeros_.get() + kZeroBytes, sizeof(fault));
+  read(&fault, fault_word(), sizeof(fault));
   if (fault == 0) return;
-  fill(zeros_.get() + kZeroBytes, 0, sizeof(fault));
-  throw Error(ErrorCode::kInvalidValue, "an index is outside the axis that it counts along");
+  fill(fault_word(), 0, sizeof(fault));
+  const FaultSites::Site site = sites_->find(fault);
+  throw Error(ErrorCode::kInvalidValue,
+              concat(site.op, " node \"", site.node,
+                     "\": an index is outside the axis that it counts along"),
+              site.node);
+}
+
+int32_t FaultSites::add(const std::string& op, const std::string& node) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  sites_.push_back({op, node});
+  return static_cast<int32_t>(sites_.size());
+}
+
+FaultSites::Site FaultSites::find(int32_t number) const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto at = static_cast<size_t>(number) - 1;
+  return at < sites_.size() ? sites_[at] : Site{};
 }
 
 void CudaSession::copy(void* to, const void* from, uint64_t bytes) {

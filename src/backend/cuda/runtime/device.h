@@ -21,6 +21,21 @@ namespace planish::cuda {
 
 class CudaSession;
 
+// Steps whose kernels look at indices: such a kernel stores its step's number where one is out of
+// range. Any thread may ask.
+class FaultSites {
+ public:
+  struct Site {
+    std::string op, node;
+  };
+  int32_t add(const std::string& op, const std::string& node);  // from 1 on
+  Site find(int32_t number) const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<Site> sites_;
+};
+
 class CudaEngine final : public DeviceEngine {
  public:
   // Checks the plan's target against the device that the options name.
@@ -35,18 +50,25 @@ class CudaEngine final : public DeviceEngine {
   // The kernel of the plan with this key, its module loaded once. Any thread may call it.
   FunctionHandle function(std::string_view key, uint32_t shared_bytes);
   DriverDevice& device() const { return *device_; }
+  FaultSites& fault_sites() const { return *sites_; }
 
  private:
+  struct Module {
+    ModuleHandle handle = 0;
+    uint32_t shared_bytes = 0;  // the most that its kernel is launched with
+  };
+
   std::shared_ptr<DriverDevice> device_;
   std::map<std::string, std::span<const std::byte>, std::less<>> codes_;
   std::vector<std::byte*> weights_;
   std::mutex mutex_;
-  std::map<std::string, ModuleHandle, std::less<>> modules_;
+  std::map<std::string, Module, std::less<>> modules_;
+  std::shared_ptr<FaultSites> sites_ = std::make_shared<FaultSites>();
 };
 
 class CudaSession final : public DeviceSession {
  public:
-  explicit CudaSession(std::shared_ptr<DriverDevice> device);
+  CudaSession(std::shared_ptr<DriverDevice> device, std::shared_ptr<const FaultSites> sites);
   ~CudaSession() override;
   CudaSession(const CudaSession&) = delete;
   CudaSession& operator=(const CudaSession&) = delete;
@@ -71,17 +93,22 @@ class CudaSession final : public DeviceSession {
   void launch(const KernelLaunch& launch);
   // kZeroBytes that kernels find and leave zero.
   std::byte* zeros() const { return zeros_.get(); }
-  // An i32 that kernels set to 1 when they meet an index out of range; wait() reports it.
+  // An i32 that kernels set to their step's number when they meet an index out of range. 0 when a
+  // run begins; wait() reports it.
   std::byte* fault() {
     has_fault_ = true;
-    return zeros_.get() + kZeroBytes;
+    return fault_word();
   }
 
  private:
   // What is allocated may outlive the session: it waits for the stream that may still use it.
   struct Stream;
 
+  std::byte* fault_word() const { return zeros_.get() + kZeroBytes; }
+  void check_fault();
+
   std::shared_ptr<DriverDevice> device_;
+  std::shared_ptr<const FaultSites> sites_;
   std::shared_ptr<Stream> own_;
   EventHandle done_ = 0;
   std::shared_ptr<std::byte> zeros_;
@@ -94,7 +121,6 @@ class CudaSession final : public DeviceSession {
   // What was enqueued last is no kernel, so the next one may not begin under its end.
   bool is_after_copy_ = true;
   bool has_fault_ = false;  // a kernel may set it
-  void check_fault();
 };
 
 // For step kernels: those of this backend's engine and of its contexts. Throws kInvalidPlan if the

@@ -189,8 +189,11 @@ class RealDevice final : public DriverDevice {
       config.attributes = &attribute;
       config.attribute_count = 1;
     }
-    void* params[] = {const_cast<std::byte*>(launch.params.data())};
-    check((*cu_)->launch(&config, as<CuFunctionObject>(launch.function), params, nullptr),
+    // With their size, which the driver holds against the kernel's own.
+    size_t bytes = launch.params.size();
+    void* params[] = {kCuParamBuffer, const_cast<std::byte*>(launch.params.data()),
+                      kCuParamBufferSize, &bytes, kCuParamEnd};
+    check((*cu_)->launch(&config, as<CuFunctionObject>(launch.function), nullptr, params),
           "launching a kernel");
   }
 

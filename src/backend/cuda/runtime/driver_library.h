@@ -57,6 +57,9 @@ inline constexpr unsigned kCuMemoryDevice = 2;
 inline constexpr unsigned kCuStreamNonBlocking = 1;
 inline constexpr unsigned kCuEventDisableTiming = 2;
 inline constexpr int kCuCaptureThreadLocal = 1;
+inline constexpr void* kCuParamEnd = nullptr;
+inline void* const kCuParamBuffer = reinterpret_cast<void*>(1);
+inline void* const kCuParamBufferSize = reinterpret_cast<void*>(2);
 
 // PLANISH_CU(member, symbol, parameters)
 #define PLANISH_CU_FUNCTIONS(PLANISH_CU)                                                        \

@@ -33,9 +33,10 @@ Field parse_field(std::string_view word) {
   static constexpr Prefix kPrefixes[] = {
       {"in:", Field::Kind::kInput, 8, 10},        {"out:", Field::Kind::kOutput, 8, 10},
       {"scratch:", Field::Kind::kScratch, 8, 10}, {"zeros:", Field::Kind::kZeros, 8, 10},
-      {"fault:", Field::Kind::kFault, 8, 10},     {"i32:", Field::Kind::kNumber, 4, 10},
-      {"i64:", Field::Kind::kNumber, 8, 10},      {"f32:", Field::Kind::kNumber, 4, 16},
-      {"i32@", Field::Kind::kExpression, 4, 10},  {"i64@", Field::Kind::kExpression, 8, 10}};
+      {"fault:", Field::Kind::kFault, 8, 10},     {"site:", Field::Kind::kSite, 8, 10},
+      {"i32:", Field::Kind::kNumber, 4, 10},      {"i64:", Field::Kind::kNumber, 8, 10},
+      {"f32:", Field::Kind::kNumber, 4, 16},      {"i32@", Field::Kind::kExpression, 4, 10},
+      {"i64@", Field::Kind::kExpression, 8, 10}};
   for (const Prefix& prefix : kPrefixes) {
     if (word.substr(0, prefix.text.size()) != prefix.text) continue;
     std::string_view digits = word.substr(prefix.text.size());
@@ -86,6 +87,7 @@ std::string print_fields(const std::vector<Field>& fields) {
       case Field::Kind::kScratch: text += concat("scratch:", field.value); break;
       case Field::Kind::kZeros: text += "zeros:0"; break;
       case Field::Kind::kFault: text += "fault:0"; break;
+      case Field::Kind::kSite: text += "site:0"; break;
       case Field::Kind::kExpression: text += concat(width, "@", field.value); break;
       case Field::Kind::kNumber:
         if (field.bytes == 4 && field.value > INT32_MAX) {

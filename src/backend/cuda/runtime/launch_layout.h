@@ -10,8 +10,9 @@
 //               in:K+E out:K+E  the same plus expression E in bytes
 //               scratch:E     address of the step's scratch memory, plus expression E in bytes
 //               zeros:0       address of 32 KiB of the context that are zero before and after
-//               fault:0       address of an i32 in which the kernel stores 1 if an index is out of
-//               range i32:V  i64:V  a number           i32@E  i64@E   the value of expression E
+//               fault:0       address of an i32 in which the kernel stores an index out of range
+//               site:0        what it stores there, an i64: a number of the step
+//               i32:V  i64:V  a number           i32@E  i64@E   the value of expression E
 //               f32:HEX       the bits of a float, 8 digits
 //   geometry  integers, five a launch: the expressions of grid x, y and z, threads, bytes of shared
 //             memory (the last two are numbers)
@@ -19,6 +20,8 @@
 //   scratch   integer: the expression of the scratch memory's bytes; absent: none
 //   overlaps  integers, one a launch: 1 if the kernel waits for its predecessor by itself
 //   in_place  integers: pairs (output, input) that may share their memory
+//   windows   integers, four a window that must fit: number of the spatial axis, expression of its
+//             size, elements of the window, expression of the size with pads
 #pragma once
 
 #include <cstdint>
@@ -29,7 +32,16 @@
 namespace planish::cuda {
 
 struct Field {
-  enum class Kind : uint8_t { kInput, kOutput, kScratch, kZeros, kFault, kNumber, kExpression };
+  enum class Kind : uint8_t {
+    kInput,
+    kOutput,
+    kScratch,
+    kZeros,
+    kFault,
+    kSite,
+    kNumber,
+    kExpression
+  };
   Kind kind = Kind::kNumber;
   int bytes = 8;        // 4 or 8
   int64_t value = 0;    // the operand, the expression, or the number (a float's bits)

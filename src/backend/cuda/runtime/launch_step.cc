@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "plan/dim_text.h"
 #include "runtime/step_kernel.h"
+#include "runtime/window_check.h"
 
 namespace planish::cuda {
 namespace {
@@ -25,6 +26,14 @@ struct Kernel {
   uint32_t threads = 0;
   uint32_t shared_bytes = 0;
   bool overlaps = false;
+};
+
+// A window that must fit at run time.
+struct FitCheck {
+  size_t axis = 0;
+  size_t in = 0;  // expression
+  int64_t window = 0;
+  size_t room = 0;  // expression
 };
 
 // The parameters of one launch, but for the addresses.
@@ -67,6 +76,7 @@ class LaunchStep final : public StepKernel {
     if (a.has("scratch")) scratch_ = expression(info, a.integer("scratch"));
     in_place_ = a.integers("in_place", {});
     info.require(in_place_.size() % 2 == 0, "in_place is no list of pairs");
+    add_windows(info, a.integers("windows", {}));
   }
 
   StepMemory memory() const override { return {plan::Memory::kDevice, plan::Memory::kDevice}; }
@@ -84,6 +94,8 @@ class LaunchStep final : public StepKernel {
     if (scratch_) binding.scratch_bytes = static_cast<size_t>(size(shapes, *scratch_, "scratch"));
     std::vector<int64_t> values;
     for (const Dim& dim : dims_) values.push_back(shapes.value(dim));
+    for (const FitCheck& w : windows_)
+      require_window(shapes, w.axis, values[w.in], w.window, values[w.room]);
     for (const Kernel& kernel : kernels_)
       state->launches.push_back(bind_launch(shapes, kernel, values, binding.scratch_bytes));
     binding.state = std::move(state);
@@ -116,12 +128,25 @@ class LaunchStep final : public StepKernel {
     return static_cast<size_t>(number);
   }
 
+  void add_windows(const StepInfo& info, const std::vector<int64_t>& numbers) {
+    info.require(numbers.size() % 4 == 0, "windows is no list of fours");
+    for (size_t i = 0; i < numbers.size(); i += 4) {
+      info.require(numbers[i] >= 0, concat("there is no axis ", numbers[i]));
+      windows_.push_back({.axis = static_cast<size_t>(numbers[i]),
+                          .in = expression(info, numbers[i + 1]),
+                          .window = numbers[i + 2],
+                          .room = expression(info, numbers[i + 3])});
+    }
+  }
+
   void add_kernel(const StepInfo& info, CudaEngine& engine, const std::string& key,
                   const std::string& fields, const int64_t* geometry, bool overlaps) {
     Kernel kernel;
     kernel.fields = parse_fields(fields);
     for (size_t d = 0; d < 3; ++d) kernel.grid[d] = expression(info, geometry[d]);
-    for (const Field& f : kernel.fields) {
+    for (Field& f : kernel.fields) {
+      if (f.kind == Field::Kind::kSite)
+        f = {Field::Kind::kNumber, 8, engine.fault_sites().add(info.step().op, info.step().node)};
       if (f.kind == Field::Kind::kExpression || f.kind == Field::Kind::kScratch)
         expression(info, f.value);
       if (f.offset >= 0) expression(info, f.offset);
@@ -214,6 +239,7 @@ class LaunchStep final : public StepKernel {
   std::vector<Kernel> kernels_;
   std::optional<size_t> scratch_;
   std::vector<int64_t> in_place_;
+  std::vector<FitCheck> windows_;
 };
 
 const RegisterStepKernel kLaunch("cuda.launch", make_step_kernel<LaunchStep>);

@@ -58,7 +58,8 @@ plan::Plan build_for_gpu(const std::string& text, const cuda::EmulatedGpu& gpu, 
 }
 
 std::string check_on_gpu(const GpuCase& c) {
-  const cuda::EmulatedGpu gpu;
+  cuda::EmulatedGpu gpu;
+  gpu.set_chip(c.major, c.minor);
   plan::Plan plan = build_for_gpu(c.text, gpu, c.options);
   if (host_steps(plan) != static_cast<size_t>(c.host_steps)) {
     std::string names;
@@ -83,6 +84,29 @@ std::string check_on_gpu(const GpuCase& c) {
     }
   }
   return {};
+}
+
+std::string error_on_gpu(const std::string& text, const std::vector<Datum>& inputs) {
+  try {
+    RunBudget budget;
+    ref::interpret(*graph_of(text), inputs, budget);
+    return {};
+  } catch (const Error&) {
+  }
+  const cuda::EmulatedGpu gpu;
+  try {
+    const auto engine = Engine::create(build_for_gpu(text, gpu));
+    engine->create_context()->run(inputs);
+    return {};
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+Options with_precision(const std::string& precision) {
+  Options options;
+  options.precision = precision;
+  return options;
 }
 
 Datum noise(DType type, Dims dims, unsigned seed) {

@@ -23,9 +23,16 @@ struct GpuCase {
   std::vector<std::vector<Datum>> runs;
   Options options = {};
   double tolerance = 1e-5;
-  int host_steps = 0;  // that the plan may leave to the host
+  int host_steps = 0;        // that the plan may leave to the host
+  int major = 9, minor = 0;  // of the chip
 };
 std::string check_on_gpu(const GpuCase& c);
+
+// The message of what building the graph and running it once throws, which the reference throws
+// too; empty if one of them runs.
+std::string error_on_gpu(const std::string& text, const std::vector<Datum>& inputs);
+
+Options with_precision(const std::string& precision);
 
 // Numbers between -1 and 1, the same for the same seed.
 Datum noise(DType type, Dims dims, unsigned seed = 1);

@@ -81,6 +81,8 @@ std::optional<ref::StepChoice> lower_attention(const ir::Node& node, Lowering& l
   const auto strides = mask_strides(mask, *q, *k);
   if (!strides) return std::nullopt;
   const DType type = node.input(0)->type().dtype;
+  for (const ir::Value* other : {node.input(1), node.input(2), node.output()})
+    if (other->type().dtype != type) return std::nullopt;
   const bool has_mma = dtype_bits(type) == 16 && (type == DType::kF16 || lowering.all_at_least(80));
   const int vector =
       vector_of(type, {Dim(q->size), Dim(v->size), q->row_stride, k->row_stride, v->row_stride,
@@ -112,9 +114,9 @@ std::optional<ref::StepChoice> lower_attention(const ir::Node& node, Lowering& l
   launch.i32(q->heads.value() / k->heads.value()).i32(0).i32(0);
   const double usual = 1 / std::sqrt(static_cast<double>(q->size));
   launch.f32(static_cast<float>(a.real("scale", usual)));
-  launch.f32(0).i32(0);
+  launch.f32(0).i32_dim(step.dim(q->batch));
   launch.grid(step.dim(q->length.ceil_div(has_mma ? 16 * warps : warps)), step.dim(q->heads),
-              step.dim(q->batch));
+              step.dim(Dim::min(q->batch, 65535)));
   launch.threads(32 * warps).shared(has_mma ? shared_bytes(q->size, v->size, warps, tile_keys) : 0);
   launch.overlaps();
   step.add(std::move(launch));

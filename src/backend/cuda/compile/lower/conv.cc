@@ -8,6 +8,7 @@
 #include "backend/cuda/compile/mma_choice.h"
 #include "backend/cuda/compile/pointwise_launch.h"
 #include "backend/cuda/compile/root_output.h"
+#include "backend/cuda/compile/windows.h"
 #include "base/str.h"
 
 namespace planish::cuda {
@@ -23,39 +24,14 @@ struct Layer {
   const ir::Value* bias = nullptr;  // of the root
   Shape in, out;
   int64_t groups = 1;
-  int64_t kernel[3] = {1, 1, 1}, stride[3] = {1, 1, 1}, dilation[3] = {1, 1, 1}, pad[3] = {0, 0, 0};
+  Windows windows;
 
   int64_t filters() const { return w->dim(0); }
   int64_t channels() const { return w->dim(1); }
-  int64_t taps() const { return kernel[0] * kernel[1] * kernel[2]; }
+  int64_t taps() const { return windows.kernel[0] * windows.kernel[1] * windows.kernel[2]; }
   bool is_transposed = false;
   bool is_packed = false;  // `read` is made of x on the way
 };
-
-constexpr int64_t kMostGeometry = 1 << 20;
-
-// The pads before each axis; nullopt if they depend on sizes that are not known.
-std::optional<std::vector<int64_t>> pads_before(const Attributes& a, const Layer& layer,
-                                                size_t spatial) {
-  const std::string mode = a.text("auto_pad", "NOTSET");
-  std::vector<int64_t> before(spatial, 0);
-  if (mode == "VALID") return before;
-  if (mode == "NOTSET") {
-    const auto pads = a.integers("pads", std::vector<int64_t>(2 * spatial, 0));
-    if (pads.size() != 2 * spatial) return std::nullopt;
-    before.assign(pads.begin(), pads.begin() + static_cast<std::ptrdiff_t>(spatial));
-    return before;
-  }
-  for (size_t i = 0; i < spatial; ++i) {
-    const size_t slot = 3 - spatial + i;
-    const auto in = layer.in[1 + i].constant(), out = layer.out[1 + i].constant();
-    if (!in || !out) return std::nullopt;
-    const int64_t window = (layer.kernel[slot] - 1) * layer.dilation[slot] + 1;
-    const int64_t total = std::max<int64_t>(0, (*out - 1) * layer.stride[slot] + window - *in);
-    before[i] = mode == "SAME_LOWER" ? (total + 1) / 2 : total / 2;
-  }
-  return before;
-}
 
 std::optional<Layer> layer_of(const ir::Node& node) {
   const ir::Node& root = root_of(node);
@@ -81,26 +57,11 @@ std::optional<Layer> layer_of(const ir::Node& node) {
     return std::nullopt;
   const Attributes& a = root.attributes();
   layer.groups = a.integer("group", 1);
-  const auto strides = a.integers("strides", std::vector<int64_t>(spatial, 1));
-  const auto dilations = a.integers("dilations", std::vector<int64_t>(spatial, 1));
-  for (size_t i = 0; i < spatial; ++i) {
-    const size_t slot = 3 - spatial + i;
-    layer.kernel[slot] = layer.w->dim(static_cast<int>(2 + i));
-    layer.stride[slot] = strides[i];
-    layer.dilation[slot] = dilations[i];
-    if (layer.kernel[slot] > kMostGeometry || strides[i] > kMostGeometry ||
-        dilations[i] > kMostGeometry)
-      return std::nullopt;
-  }
-  const auto before = pads_before(a, layer, spatial);
-  if (!before) return std::nullopt;
-  for (size_t i = 0; i < spatial; ++i) layer.pad[3 - spatial + i] = (*before)[i];
+  const auto windows =
+      windows_of(a, Dims(layer.w->dims().begin() + 2, layer.w->dims().end()), layer.in, layer.out);
+  if (!windows) return std::nullopt;
+  layer.windows = *windows;
   return layer;
-}
-
-Dim size_of(const Shape& shape, size_t slot) {
-  const size_t spatial = shape.size() - 2;
-  return slot + spatial < 3 ? Dim(1) : shape[1 + slot + spatial - 3];
 }
 
 // Copies filters to [filters][taps][channels], channels padded to `channels` with zeros and each
@@ -129,7 +90,9 @@ std::optional<ref::StepChoice> lower_pixelwise(const ir::Node& node, Lowering& l
   const auto layer = layer_of(node);
   if (!layer || layer->is_packed || layer->groups != 1 || layer->taps() != 1) return std::nullopt;
   for (int i = 0; i < 3; ++i)
-    if (layer->stride[i] != 1 || layer->pad[i] != 0) return std::nullopt;
+    if (layer->windows.stride[i] != 1 || layer->windows.pad[i] != 0 ||
+        layer->windows.pad_end[i] != 0)
+      return std::nullopt;
   const DType type = layer->read->type().dtype;
   const TailShape shape{.shape = layer->out, .row = 0, .column = layer->out.size() - 1};
   // A tail that reads by image is the implicit product's.
@@ -159,8 +122,9 @@ std::optional<ref::StepChoice> lower_pixelwise(const ir::Node& node, Lowering& l
 std::optional<ref::StepChoice> lower_depthwise(const ir::Node& node, Lowering& lowering) {
   const auto layer = layer_of(node);
   if (!layer || layer->is_packed || layer->channels() != 1 || layer->groups != layer->filters() ||
-      layer->groups == 1 || layer->kernel[0] != 1 || layer->stride[0] != 1 || layer->pad[0] != 0 ||
-      layer->taps() > 128)
+      layer->groups == 1 || !(spatial_size(layer->in, 0) == Dim(1)) ||
+      !(spatial_size(layer->out, 0) == Dim(1)) || layer->windows.kernel[0] != 1 ||
+      layer->windows.pad[0] != 0 || layer->taps() > 128)
     return std::nullopt;
   const DType type = layer->read->type().dtype;
   const int64_t channels = layer->groups;
@@ -172,35 +136,38 @@ std::optional<ref::StepChoice> lower_depthwise(const ir::Node& node, Lowering& l
       std::memcpy(w.data() + static_cast<size_t>(t * channels + c) * bytes,
                   layer->w->data() + static_cast<size_t>(c * layer->taps() + t) * bytes, bytes);
   StepBuilder step(lowering);
+  require_windows(step, layer->windows, layer->in);
   const RootOutput output(node, layer->bias, tail_shape(*layer), step);
   const int vector = std::min(8, vector_of(type, {Dim(channels)}));
-  const int pixels = layer->stride[2] == 1 ? 4 : 2;
+  const int pixels = layer->windows.stride[2] == 1 ? 4 : 2;
   constexpr int kThreads = 128;
   const auto sized = [&](const char* name, const int64_t* v) {
     return concat(name, "H = ", v[1], ", ", name, "W = ", v[2]);
   };
-  Launch launch(
-      concat("#define PLANISH_DEPENDENT_LAUNCH 1\n#include \"conv_depthwise.cuh\"\n", output.text(),
-             "struct Config {\n  using Input = planish::", element_name(type),
-             ";\n  using Output = ", output.element(), ";\n  using Tail = ", output.tail_name(),
-             ";\n  static constexpr int kVector = ", vector, ", kPixels = ", pixels,
-             ";\n  static constexpr int ", sized("kKernel", layer->kernel), ", ",
-             sized("kStride", layer->stride), ", ", sized("kDilation", layer->dilation), ", ",
-             sized("kPad", layer->pad), ";\n};\nextern \"C\" PLANISH_KERNEL(", kThreads,
-             ", 1) void entry(PLANISH_PARAMS(planish::ConvDepthwiseParams) p) {\n"
-             "  planish::conv_depthwise_kernel<Config>(p);\n}\n"));
+  Launch launch(concat(
+      "#define PLANISH_DEPENDENT_LAUNCH 1\n#include \"conv_depthwise.cuh\"\n", output.text(),
+      "struct Config {\n  using Input = planish::", element_name(type),
+      ";\n  using Output = ", output.element(), ";\n  using Tail = ", output.tail_name(),
+      ";\n  static constexpr int kVector = ", vector, ", kPixels = ", pixels,
+      ";\n  static constexpr int ", sized("kKernel", layer->windows.kernel), ", ",
+      sized("kStride", layer->windows.stride), ", ", sized("kDilation", layer->windows.dilation),
+      ", ", sized("kPad", layer->windows.pad), ";\n};\nextern \"C\" PLANISH_KERNEL(", kThreads,
+      ", 1) void entry(PLANISH_PARAMS(planish::ConvDepthwiseParams) p) {\n"
+      "  planish::conv_depthwise_kernel<Config>(p);\n}\n"));
   launch.in(step.input(layer->x)).in(step.input(std::move(w)));
   output.add_address(launch);
   const auto image = [](const Shape& s) { return product(s, 1, s.size()); };
   launch.i64_dim(step.dim(image(layer->in))).i64(channels);
   launch.i64_dim(step.dim(image(layer->out))).i64(channels).i64(channels).i32(channels);
-  const Dim out_height = size_of(layer->out, 1), out_width = size_of(layer->out, 2);
-  launch.i32_dim(step.dim(size_of(layer->in, 1))).i32_dim(step.dim(size_of(layer->in, 2)));
+  const Dim out_height = spatial_size(layer->out, 1), out_width = spatial_size(layer->out, 2);
+  launch.i32_dim(step.dim(spatial_size(layer->in, 1)))
+      .i32_dim(step.dim(spatial_size(layer->in, 2)));
   launch.i32_dim(step.dim(out_height)).i32_dim(step.dim(out_width));
-  launch.i32_dim(step.dim(layer->out[0]));
-  output.add_operands(step, launch);
   const Dim work = out_height * out_width.ceil_div(pixels) * Dim((channels + vector - 1) / vector);
-  launch.grid(step.dim(work.ceil_div(kThreads)), -1, step.dim(layer->out[0]));
+  launch.i32_dim(step.dim(layer->out[0]));
+  launch.i32_dim(step.dim(work)).i32_dim(step.dim(out_height * out_width));
+  output.add_operands(step, launch);
+  launch.grid(step.dim(work.ceil_div(kThreads)), -1, step.dim(Dim::min(layer->out[0], 65535)));
   launch.threads(kThreads).overlaps();
   step.add(std::move(launch));
   if (!output.finish(step)) return std::nullopt;
@@ -226,16 +193,16 @@ std::string axes_text(const char* name, const int64_t* v) {
 std::string config_text(const Layer& layer, const RootOutput& output, const MmaProblem& problem,
                         const MmaChoice& choice, int64_t channels, int vector_a) {
   const int64_t ones[3] = {1, 1, 1};
-  const auto size = [](const Shape& s, size_t slot) { return baked(size_of(s, slot)); };
+  const auto size = [](const Shape& s, size_t slot) { return baked(spatial_size(s, slot)); };
   const int vector_b = 16 / (dtype_bits(problem.type) / 8);
   return concat(
       "struct Config {\n  using Input = planish::", element_name(problem.type),
       ";\n  using Output = ", output.element(), ";\n  using Tail = ", output.tail_name(), ";\n",
       choice.text(problem), "  static constexpr bool kMajorKA = true, kMajorKB = true;\n",
       "  static constexpr int kVectorA = ", vector_a, ", kVectorB = ", vector_b,
-      ", kChannels = ", channels, ";\n", axes_text("kKernel", layer.kernel),
-      axes_text("kStride", layer.stride), axes_text("kDilation", layer.dilation),
-      axes_text("kPad", layer.pad), axes_text("kUp", ones),
+      ", kChannels = ", channels, ";\n", axes_text("kKernel", layer.windows.kernel),
+      axes_text("kStride", layer.windows.stride), axes_text("kDilation", layer.windows.dilation),
+      axes_text("kPad", layer.windows.pad), axes_text("kUp", ones),
       "  static constexpr int kDepth = ", size(layer.in, 0), ", kHeight = ", size(layer.in, 1),
       ", kWidth = ", size(layer.in, 2),
       ";\n  static constexpr int kOutDepth = ", size(layer.out, 0),
@@ -296,6 +263,7 @@ std::optional<ref::StepChoice> lower_implicit(const ir::Node& node, Lowering& lo
                            .may_split = pixels.is_constant()};
   const MmaChoice c = choose_mma(problem, lowering);
   StepBuilder step(lowering);
+  require_windows(step, layer->windows, layer->in);
   const RootOutput output(node, layer->bias, tail_shape(*layer), step);
   const int image = pads ? add_packed_image(step, *layer, channels) : -1;
   const int64_t pixel = channels * layer->groups;
@@ -321,8 +289,9 @@ std::optional<ref::StepChoice> lower_implicit(const ir::Node& node, Lowering& lo
   launch.i64_dim(step.dim(product(layer->out, 1, last) * layer->filters())).i64(layer->filters());
   launch.i64(row).i32_dim(step.dim(layer->out[0])).i32(filters);
   for (const Shape* shape : {&layer->in, &layer->out})
-    for (size_t slot = 0; slot < 3; ++slot) launch.i32_dim(step.dim(size_of(*shape, slot)));
-  launch.i32(c.splits > 1 ? c.k_split : k).i32(0);
+    for (size_t slot = 0; slot < 3; ++slot) launch.i32_dim(step.dim(spatial_size(*shape, slot)));
+  launch.i32(c.splits > 1 ? c.k_split : k).i32_dim(step.dim(pixels));
+  launch.i32_dim(step.dim(product(layer->in, 1, last))).i32(0);
   output.add_operands(step, launch);
   launch.grid(step.dim(tiles), step.dim(c.splits), step.dim(layer->groups));
   launch.threads(c.threads()).shared(c.shared_bytes(static_cast<int>(bytes))).overlaps();

@@ -51,6 +51,11 @@ std::optional<ref::StepChoice> lower_pad(const ir::Node& node, Lowering& lowerin
       before[static_cast<size_t>(
           (*axes)[i] + ((*axes)[i] < 0 ? static_cast<int64_t>(in.size()) : 0))] = (*pads)[i];
   }
+  // Nothing stands at an edge of no elements: the portable kernel refuses it.
+  for (size_t i = 0; i < in.size(); ++i)
+    if (std::string(mode) != "kPadValue" && in[i].range().min < 1 &&
+        !(before[i] == 0 && in[i] == out[i]))
+      return std::nullopt;
   constexpr int kThreads = 256;
   StepBuilder step(lowering);
   Launch launch(concat(

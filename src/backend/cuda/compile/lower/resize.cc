@@ -103,8 +103,12 @@ std::optional<ref::StepChoice> lower_resize(const ir::Node& node, Lowering& lowe
   const Tensor* scales = given(node, 2);
   if (scales != nullptr && scales->count() != static_cast<int64_t>(in.size())) return std::nullopt;
   size_t first = 0, end = in.size();
-  while (first < end && in[first] == out[first]) ++first;
-  while (end > first && in[end - 1] == out[end - 1]) --end;
+  // An axis of equal size is not always left as it is: 10 times 1.05 is 10 elements too.
+  const std::vector<float> factors =
+      scales != nullptr ? load<float>(*scales) : std::vector<float>(in.size(), 1.0F);
+  const auto is_kept = [&](size_t axis) { return in[axis] == out[axis] && factors[axis] == 1; };
+  while (first < end && is_kept(first)) ++first;
+  while (end > first && is_kept(end - 1)) --end;
   if (end - first < 1 || end - first > 3) return std::nullopt;
   std::array<Table, 3> tables;
   for (size_t axis = first; axis < end; ++axis) {
@@ -149,10 +153,9 @@ std::optional<ref::StepChoice> lower_resize(const ir::Node& node, Lowering& lowe
   }
   launch.i32_dim(step.dim(outer)).i32_dim(step.dim(channels));
   for (const Table& t : tables) launch.i32(t.out);
-  launch.f32(0);
-  const Dim positions = Dim(tables[0].out * tables[1].out * tables[2].out);
-  launch.grid(step.dim((positions * channels.ceil_div(vector)).ceil_div(kThreads)), -1,
-              step.dim(Dim::min(outer, 65535)));
+  const Dim items = Dim(tables[0].out * tables[1].out * tables[2].out) * channels.ceil_div(vector);
+  launch.i32_dim(step.dim(items)).f32(0).i32(0);
+  launch.grid(step.dim(items.ceil_div(kThreads)), -1, step.dim(Dim::min(outer, 65535)));
   launch.threads(kThreads).overlaps();
   step.add(std::move(launch));
   return step.finish(

@@ -35,6 +35,7 @@ const std::vector<Layer> kLayers = {
     {"strided", "cpu.conv", "1, 4, 10, 9", {6, 4, 3, 3}, kSame + ", strides=[2, 2]", ""},
     {"dilated", "cpu.conv", "1, 4, 12, 9", {6, 4, 3, 2}, "dilations=[2, 3]", ""},
     {"uneven_pads", "cpu.conv", "1, 4, 6, 5", {6, 4, 3, 4}, "pads=[0, 2, 1, 3]", ""},
+    {"no_auto_pad", "cpu.conv", "1, 4, 6, 5", {6, 4, 3, 4}, "auto_pad=\"\", pads=[0, 2, 1, 3]", ""},
     {"same_upper", "cpu.conv", "1, 4, 7, 6", {6, 4, 3, 4}, "auto_pad=\"SAME_UPPER\"", ""},
     {"same_lower",
      "cpu.conv",
