@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/precision/widen.h"
 
+#include <algorithm>
 #include <map>
+#include <set>
 #include <string_view>
 #include <vector>
 
@@ -17,6 +19,12 @@ bool is_half(const ir::Value* v) {
          (v->type().dtype == DType::kF16 || v->type().dtype == DType::kBF16);
 }
 
+// Ops that move elements of any type; halves are half as many bytes to move.
+constexpr std::string_view kMovements[] = {
+    "Concat",       "DepthToSpace", "Expand",  "Flatten", "Gather",    "Reshape",   "Slice",
+    "SpaceToDepth", "Split",        "Squeeze", "Tile",    "Transpose", "Unsqueeze",
+};
+
 // Ops besides the pointwise ones that mean the same for every float type.
 constexpr std::string_view kWidened[] = {
     "ArgMax",
@@ -24,13 +32,8 @@ constexpr std::string_view kWidened[] = {
     "Attention",
     "AveragePool",
     "BatchNormalization",
-    "Concat",
     "Conv",
     "ConvTranspose",
-    "DepthToSpace",
-    "Expand",
-    "Flatten",
-    "Gather",
     "Gemm",
     "GlobalAveragePool",
     "GlobalMaxPool",
@@ -53,25 +56,15 @@ constexpr std::string_view kWidened[] = {
     "ReduceProd",
     "ReduceSum",
     "ReduceSumSquare",
-    "Reshape",
     "Resize",
     "RMSNormalization",
     "RNN",
-    "Slice",
     "Softmax",
-    "SpaceToDepth",
-    "Split",
-    "Squeeze",
-    "Tile",
-    "Transpose",
-    "Unsqueeze",
 };
 
-bool is_widened(const ir::Node& node) {
-  if (!node.subgraphs().empty() || node.op() == "Cast") return false;
-  for (const std::string_view op : kWidened)
-    if (node.op() == op) return true;
-  return get_op(node.op()).is_pointwise;
+template <size_t n>
+bool is_among(const ir::Node& node, const std::string_view (&ops)[n]) {
+  return std::find(std::begin(ops), std::end(ops), node.op()) != std::end(ops);
 }
 
 class Widener {
@@ -103,6 +96,16 @@ class Widener {
       changed = true;
     }
     return changed;
+  }
+
+  bool is_widened(const ir::Node& node) const {
+    if (!node.subgraphs().empty() || node.op() == "Cast") return false;
+    if (is_among(node, kMovements)) {
+      // What is float32 already need not be rounded before it moves.
+      return std::any_of(node.inputs().begin(), node.inputs().end(),
+                         [&](const ir::Value* in) { return rounded_.count(in) != 0; });
+    }
+    return is_among(node, kWidened) || get_op(node.op()).is_pointwise;
   }
 
   // A Cast to float32 of what was float32 all along.
@@ -143,10 +146,12 @@ class Widener {
     graph_.replace_uses(out, rounded);
     made->set_input(0, out);
     wide_[rounded] = out;
+    rounded_.insert(rounded);
   }
 
   ir::Graph& graph_;
   std::map<const ir::Value*, ir::Value*> wide_;  // float32 twins; looked up only
+  std::set<const ir::Value*> rounded_;           // whose twins were computed; looked up only
 };
 
 }  // namespace

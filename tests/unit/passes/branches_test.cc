@@ -6,6 +6,7 @@
 #include "ir/text.h"
 #include "passes/infer.h"
 #include "passes/pipelines.h"
+#include "passes/rewrite.h"
 #include "planish/error.h"
 #include "runtime/context.h"
 #include "runtime/engine.h"
@@ -76,6 +77,32 @@ TEST(Branches, EnginesFailWhereTheWrongOneRuns) {
         EXPECT_EQ(code_of([&] { context->run(feed(false)); }), ErrorCode::kInvalidShape) << wrong;
       }
     }
+}
+
+// Relu(x) = x + [0, 0, 0, 0, 0], of a rule that is wrong.
+bool add_a_vector_of_five(ir::Node& node, passes::Patch& patch) {
+  ir::Value* five = patch.constant(Tensor(DType::kF32, {5}));
+  patch.replace(node.output(), patch.add("Add", {node.input(0), five}));
+  return true;
+}
+
+// A loop's body runs: what contradicts there is a fault of the rule, not of the model.
+TEST(Rules, AContradictionIsPassedOverInBranchesOnly) {
+  constexpr passes::Rule kRules[] = {{"add-five", "Relu", add_a_vector_of_five}};
+  const std::string loop = R"(Loop(%three, %true, %x) body=graph "" {
+    input %i : int64[] input %g : bool[] input %v : float32[2, 3]
+    %k = Relu(%v) output %g as "g" output %k as "k" })";
+  const auto apply = [&](const std::string& text) {
+    const auto graph = ir::parse(text);
+    passes::infer_types(*graph, passes::Known::kIgnore);
+    passes::PassContext context;
+    return code_of([&] { passes::apply_rules(*graph, kRules, context); });
+  };
+  const std::string plain = R"(graph { input %x : float32[2, 3] const %true = bool[] {1}
+    const %three = int64[] {3} %r = )";
+  EXPECT_EQ(apply(plain + loop + " output %r }"), ErrorCode::kInvalidShape);
+  EXPECT_EQ(apply(net(kRight, "%r = Neg(%x)")), ErrorCode::kOk);
+  EXPECT_EQ(apply(net("%r = " + loop, "%r = Neg(%x)")), ErrorCode::kOk);
 }
 
 }  // namespace

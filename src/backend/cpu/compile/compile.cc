@@ -41,12 +41,17 @@ void compile(ir::Graph& graph, const Options& options, passes::PassContext& cont
   TacticTable tactics = choose_tactics(graph, options, target, shapes, context.check_cancelled);
   ref::lower(
       graph,
-      [&](const ir::Node& node) {
+      [&](const ir::Node& node) -> std::optional<ref::StepChoice> {
         if (context.check_cancelled) context.check_cancelled();
         const NodeTactic* tactic = tactics.find(node);
         if (tactic == nullptr) return lower_node(node, target);
+        if (tactic->name.empty()) return std::nullopt;  // all refused: the portable kernel
         auto step = lower_as(node, target, tactic->name);
-        if (!step) return lower_node(node, target);
+        if (!step)
+          throw Error(
+              ErrorCode::kInternal,
+              concat("tactic ", tactic->name, " took the node before it was tuned, now not"),
+              node.name());
         step->tactic += concat("; ", tactic->reason);
         return step;
       },

@@ -94,16 +94,12 @@ std::optional<Dims> root_output(const ir::Node& node, const NodeDims& dims, cons
     inputs.push_back(
         graph.add_input("", Type::tensor(outer->type().dtype, Shape(d.begin(), d.end()))));
   }
-  try {
-    const ir::Node* copy = graph.add_node(root.op(), inputs, 1, {.attributes = root.attributes()});
-    passes::infer_types(graph, passes::Known::kIgnore);
-    auto out = constant_dims(*copy->output()->type().shape);
-    if (!out || std::any_of(out->begin(), out->end(), [](int64_t d) { return d < 1; }))
-      return std::nullopt;
-    return out;
-  } catch (const Error&) {
+  ir::Node* copy = graph.add_node(root.op(), inputs, 1, {.attributes = root.attributes()});
+  if (!passes::try_infer_node(*copy, passes::Known::kIgnore)) return std::nullopt;
+  auto out = constant_dims(*copy->output()->type().shape);
+  if (!out || std::any_of(out->begin(), out->end(), [](int64_t d) { return d < 1; }))
     return std::nullopt;
-  }
+  return out;
 }
 
 // The axes of a root's first input that may be cut, and how many of its last stay.
@@ -152,7 +148,7 @@ std::unique_ptr<ir::Graph> isolate(const ir::Node& node, const NodeDims& dims) {
     sub->copy_from(*body);
     rename_all(*sub);
   }
-  passes::infer_types(*graph, passes::Known::kIgnore);
+  if (!passes::try_infer_node(*copy, passes::Known::kIgnore)) return nullptr;
   rename_all(*graph);
   for (ir::Value* out : copy->outputs())
     if (out != nullptr) graph->add_output(out, out->name());
@@ -176,7 +172,7 @@ NodeDims shrink(const ir::Node& node, const NodeDims& dims) {
   const Dims& full = dims[static_cast<size_t>(at)];
   const auto full_out = root_output(node, dims, full);
   if (!full_out) return dims;
-  const double full_work = work_of(*isolate(node, dims)->nodes().front());
+  const double full_work = work_of(node);
   // The product is in proportion to the output, nearly.
   const auto work_at = [&](const Dims& out) {
     return full_work * static_cast<double>(element_count(out)) /

@@ -42,10 +42,15 @@ bool is_disabled(const std::string& tactic, const LowerTarget& target) {
          target.disabled.count(tactic.substr(0, tactic.find('.'))) != 0;
 }
 
-Offer ask(const Lowering& lowering, const ir::Node& node, LowerTarget target) {
+// Whether and how, without packing: what is asked may be disabled, or not be taken.
+Offer ask(const Lowering& lowering, const ir::Node& node, const LowerTarget& target) {
   Offer offer{.tactic = lowering.traits.name, .cost = lowering.traits.cost};
-  target.refusal = &offer.refusal;
-  offer.step = lowering.lower(node, target);
+  LowerTarget dry{.isa = target.isa,
+                  .threads = target.threads,
+                  .disabled = target.disabled,
+                  .packs = false,
+                  .refusal = &offer.refusal};
+  offer.step = lowering.lower(node, dry);
   if (!offer.step) return offer;
   if (offer.tactic.empty()) offer.tactic = offer.step->kernel;
   if (is_disabled(offer.tactic, target)) {
@@ -75,21 +80,29 @@ std::vector<Offer> offers_for(const ir::Node& node, const LowerTarget& target) {
   return offers;
 }
 
+std::optional<std::string> first_tactic(const ir::Node& node, const LowerTarget& target) {
+  for (const Lowering& lowering : lowerings_of(node))
+    if (Offer offer = ask(lowering, node, target); offer.step) return std::move(offer.tactic);
+  return std::nullopt;
+}
+
 bool has_rivals(const ir::Node& node) { return lowerings_of(node).size() > 1; }
 
 std::optional<ref::StepChoice> lower_as(const ir::Node& node, const LowerTarget& target,
                                         const std::string& tactic) {
   for (const Lowering& lowering : lowerings_of(node)) {
     if (!lowering.traits.name.empty() && lowering.traits.name != tactic) continue;
-    Offer offer = ask(lowering, node, target);
-    if (offer.step && offer.tactic == tactic) return std::move(offer.step);
+    const Offer offer = ask(lowering, node, target);
+    if (offer.step && offer.tactic == tactic) return lowering.lower(node, target);
   }
   return std::nullopt;
 }
 
 std::optional<ref::StepChoice> lower_node(const ir::Node& node, const LowerTarget& target) {
-  for (const Lowering& lowering : lowerings_of(node))
-    if (Offer offer = ask(lowering, node, target); offer.step) return std::move(offer.step);
+  for (const Lowering& lowering : lowerings_of(node)) {
+    if (!target.disabled.empty() && !ask(lowering, node, target).step) continue;
+    if (auto step = lowering.lower(node, target)) return step;
+  }
   return std::nullopt;
 }
 

@@ -55,8 +55,10 @@ struct Offer {
   std::optional<ref::StepChoice> step;
   std::string refusal;  // why there is no step
 };
-// In order of rank. Lowerings that say nothing are not among them.
+// In order of rank, their weights not packed. Lowerings that say nothing are not among them.
 std::vector<Offer> offers_for(const ir::Node& node, const LowerTarget& target);
+// The first that takes the node; those of higher rank are not asked.
+std::optional<std::string> first_tactic(const ir::Node& node, const LowerTarget& target);
 
 // Whether more than one lowering may know the node.
 bool has_rivals(const ir::Node& node);

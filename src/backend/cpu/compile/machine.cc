@@ -8,6 +8,8 @@
 #include <array>
 #include <cstring>
 
+#include "backend/cpu/runtime/onednn_library.h"
+#include "base/hash.h"
 #include "base/str.h"
 #include "planish/version.h"
 
@@ -28,10 +30,10 @@ std::string processor_name() {
   return first == std::string::npos ? "unknown processor" : name.substr(first, last - first + 1);
 }
 
-// The note that the linker puts into a library: a hash of its contents.
+// The note that the linker puts into a library names its contents.
 struct BuildNote {
   uintptr_t address;  // of something in the library
-  std::string hex;
+  std::string hash;
 };
 
 void read_notes(const char* at, size_t bytes, BuildNote& note) {
@@ -45,12 +47,7 @@ void read_notes(const char* at, size_t bytes, BuildNote& note) {
     const size_t data = (head.n_descsz + kAlign - 1) / kAlign * kAlign;
     if (name + data > static_cast<size_t>(end - at)) return;
     if (head.n_type == NT_GNU_BUILD_ID && head.n_namesz == 4 && std::memcmp(at, "GNU", 4) == 0) {
-      constexpr char kDigits[] = "0123456789abcdef";
-      for (size_t i = 0; i < head.n_descsz; ++i) {
-        const auto byte = static_cast<unsigned char>(at[name + i]);
-        note.hex += kDigits[byte >> 4];
-        note.hex += kDigits[byte & 15];
-      }
+      note.hash = hash128(std::string_view(at + name, head.n_descsz)).hex();
       return;
     }
     at += name + data;
@@ -66,7 +63,7 @@ int visit_library(dl_phdr_info* info, size_t, void* user) {
     is_it |= p.p_type == PT_LOAD && note.address >= begin && note.address < begin + p.p_memsz;
   }
   if (!is_it) return 0;
-  for (int i = 0; i < info->dlpi_phnum && note.hex.empty(); ++i) {
+  for (int i = 0; i < info->dlpi_phnum && note.hash.empty(); ++i) {
     const ElfW(Phdr)& p = info->dlpi_phdr[i];
     // NOLINTNEXTLINE(performance-no-int-to-ptr): the loader gives addresses as numbers
     const auto* at = reinterpret_cast<const char*>(info->dlpi_addr + p.p_vaddr);
@@ -75,11 +72,11 @@ int visit_library(dl_phdr_info* info, size_t, void* user) {
   return 1;
 }
 
-// Of the library that holds the kernels; the version, if it was linked without.
-std::string kernel_build() {
-  BuildNote note{.address = reinterpret_cast<uintptr_t>(&isa_name), .hex = {}};
+// Of the library that holds what lies at the address; the version, if it was linked without.
+std::string build_at(uintptr_t address) {
+  BuildNote note{.address = address, .hash = {}};
   dl_iterate_phdr(visit_library, &note);
-  return note.hex.empty() ? PLANISH_VERSION : note.hex;
+  return note.hash.empty() ? PLANISH_VERSION : note.hash;
 }
 
 }  // namespace
@@ -94,8 +91,17 @@ double multiplications_per_second(Isa isa) {
 }
 
 std::string machine_identity(Isa isa, int threads) {
-  static const std::string kMachine = concat(processor_name(), ", kernels ", kernel_build());
+  static const std::string kMachine =
+      concat(processor_name(), ", kernels ", build_at(reinterpret_cast<uintptr_t>(&isa_name)));
   return concat(kMachine, ", ", isa_name(isa), ", threads ", threads, "\n");
+}
+
+std::string onednn_identity() {
+  const OnednnTable* table = find_onednn();
+  if (table == nullptr) return "oneDNN missing\n";
+  static const std::string kIdentity = concat("oneDNN ", table->onednn_version(), ", steps ",
+                                              build_at(reinterpret_cast<uintptr_t>(table)), "\n");
+  return kIdentity;
 }
 
 }  // namespace planish::cpu

@@ -16,5 +16,8 @@ inline constexpr double kStepSeconds = 1e-6;  // whatever a step computes
 // What measured times depend on besides the problem: the processor's name, instruction set,
 // threads, and the very build of the kernels.
 std::string machine_identity(Isa isa, int threads);
+// What those of oneDNN's tactics depend on besides: its version and the build of our library that
+// calls it. Opens both.
+std::string onednn_identity();
 
 }  // namespace planish::cpu

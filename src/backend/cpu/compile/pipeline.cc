@@ -18,7 +18,9 @@ namespace {
 
 // A matrix product or convolution of floats: its kernels take a tape as the tail of each tile.
 bool is_root(const ir::Node& node) {
-  if (node.op() != "planish.ConvNhwc" && node.op() != "MatMul") return false;
+  if (node.op() != "planish.ConvNhwc" && node.op() != "planish.ConvTransposeNhwc" &&
+      node.op() != "MatMul")
+    return false;
   const ir::Value* x = node.input(0);
   const ir::Value* w = node.input(1);
   return x->type().dtype == DType::kF32 && x->type().has_rank() && w->type().has_rank() &&

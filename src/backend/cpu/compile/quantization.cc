@@ -2,6 +2,7 @@
 #include "backend/cpu/compile/quantization.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
 #include <map>
 
@@ -95,28 +96,34 @@ class BodyBuilder {
   }
   ir::Value* constant(float v) { return body_->add_constant("", Tensor::scalar_f32(v)); }
 
-  // A node of the graph, with its inputs from outside or from the body.
-  ir::Value* copy(const ir::Node& node) {
-    std::vector<ir::Value*> inputs;
-    for (ir::Value* in : node.inputs()) inputs.push_back(inside(in));
+  // A node of the graph, with its inputs from outside or from the body; the first of them are
+  // `given`.
+  ir::Value* copy(const ir::Node& node, const std::vector<ir::Value*>& given = {}) {
+    std::vector<ir::Value*> inputs = given;
+    for (size_t i = given.size(); i < node.inputs().size(); ++i)
+      inputs.push_back(inside(node.inputs()[i]));
     ir::Value* out = add(node.op(), std::move(inputs), node.attributes(), node.output()->type());
     fused_->add_origins(node.origins().empty() ? std::vector<std::string>{node.name()}
                                                : node.origins());
-    return image_[node.output()] = out;
+    return out;
   }
-  // All of another body, whose inputs are those of `owner`; its result.
-  ir::Value* copy_body(const ir::Node& owner) {
+  // All of another body, whose inputs are those of `owner`; its result. The first inputs of `root`,
+  // a node of that body, are `given`; other users of the same values are not.
+  ir::Value* copy_body(const ir::Node& owner, const ir::Node* root = nullptr,
+                       const std::vector<ir::Value*>& given = {}) {
     const ir::Graph& other = *owner.subgraph("body");
     std::map<const ir::Value*, ir::Value*> own;
-    for (size_t i = 0; i < other.inputs().size(); ++i)
-      own[other.inputs()[i]] = inside(owner.input(static_cast<int>(i)));
+    const auto image = [&](ir::Value* in) -> ir::Value* {
+      if (in == nullptr) return nullptr;
+      if (const auto it = own.find(in); it != own.end()) return it->second;
+      return own[in] = in->is_constant() ? body_->add_constant(in->name(), in->constant())
+                                         : inside(owner.input(in->output_index()));
+    };
     for (const auto& node : other.nodes()) {
       std::vector<ir::Value*> inputs;
-      for (const ir::Value* in : node->inputs()) {
-        if (in != nullptr && own.count(in) == 0)
-          own[in] = body_->add_constant(in->name(), in->constant());
-        inputs.push_back(in == nullptr ? nullptr : own[in]);
-      }
+      if (node.get() == root) inputs = given;
+      for (size_t i = inputs.size(); i < node->inputs().size(); ++i)
+        inputs.push_back(image(node->inputs()[i]));
       own[node->output()] =
           add(node->op(), std::move(inputs), node->attributes(), node->output()->type());
     }
@@ -177,6 +184,29 @@ const ir::Node* product_of(const ir::Node& node) {
   return root;
 }
 
+// Whether sums of products stay within 32 bits, whatever the data: its bytes are at most 255 from
+// their zero point.
+bool has_safe_sums(const ir::Node& weights, bool is_conv) {
+  const Tensor& w = weights.input(0)->constant();
+  const ir::Value* zero = weights.input(2);
+  constexpr int64_t kFarthest = 255;
+  const int64_t n = w.dim(is_conv ? 0 : 1), k = w.count() / n;
+  if (k <= INT32_MAX / (kFarthest * kFarthest)) return true;
+  const std::vector<int64_t> numbers = load<int64_t>(w);
+  std::vector<int64_t> zeros(static_cast<size_t>(n), 0);
+  if (zero != nullptr) zeros = load<int64_t>(zero->constant());
+  if (zeros.size() == 1) zeros.resize(static_cast<size_t>(n), zeros[0]);
+  if (zeros.size() != static_cast<size_t>(n)) return false;
+  for (int64_t o = 0; o < n; ++o) {
+    int64_t sum = 0;
+    for (int64_t i = 0; i < k; ++i)
+      sum += std::abs(numbers[static_cast<size_t>(is_conv ? o * k + i : i * n + o)] -
+                      zeros[static_cast<size_t>(o)]);
+    if (sum > INT32_MAX / kFarthest) return false;
+  }
+  return true;
+}
+
 struct Factors {
   const ir::Node *x, *w;
 };
@@ -195,6 +225,7 @@ std::optional<Factors> quantized_factors(const ir::Node& node, const ir::Node& r
   } else if (weights.rank() != 2 || x->input(0)->type().shape->size() < 2) {
     return std::nullopt;
   }
+  if (!has_safe_sums(*w, is_conv)) return std::nullopt;
   return Factors{x, w};
 }
 
@@ -205,9 +236,10 @@ bool absorb_into_product(ir::Graph& graph, ir::Node& node) {
   if (!factors) return false;
   ir::Node* quantize = quantize_behind(node.output());
   BodyBuilder body(graph, node.name(), quantize != nullptr ? quantize : &node);
-  body.copy(*factors->x);
-  body.copy(*factors->w);
-  ir::Value* result = node.op() == "planish.Fused" ? body.copy_body(node) : body.copy(node);
+  // For the root alone: the tail cannot dequantise, it sees the float value.
+  const std::vector<ir::Value*> given = {body.copy(*factors->x), body.copy(*factors->w)};
+  ir::Value* result =
+      node.op() == "planish.Fused" ? body.copy_body(node, root, given) : body.copy(node, given);
   if (quantize != nullptr) {
     body.set_image(node.output(), result);
     result = body.copy(*quantize);

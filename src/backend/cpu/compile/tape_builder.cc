@@ -216,7 +216,9 @@ void TapeBuilder::add_row(const ir::Node& node, int row) {
 
 void TapeBuilder::add(const ir::Node& node) {
   if (node.op() == "Cast") return add_cast(node);
-  add_row(node, find_pointwise_row(node.op()));
+  const int row = find_pointwise_row(node.op());
+  if (row < 0) throw Error(ErrorCode::kInternal, concat("a tape cannot compute ", node.op()));
+  add_row(node, row);
 }
 
 int32_t TapeBuilder::number(Place p) const {

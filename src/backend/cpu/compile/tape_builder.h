@@ -21,7 +21,7 @@ class TapeBuilder {
  public:
   // Makes `value` the next input of the tape.
   void add_input(const ir::Value* value);
-  // Requires is_tape_node(node).
+  // Requires is_tape_node(node). Throws kInternal for a node that is not pointwise.
   void add(const ir::Node& node);
   // The finished tape, with `outputs` as its outputs; once.
   PointwiseTape take(const std::vector<const ir::Value*>& outputs);

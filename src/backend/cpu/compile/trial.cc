@@ -132,15 +132,24 @@ std::vector<Datum> random_inputs(const ir::Graph& graph) {
   return inputs;
 }
 
+std::shared_ptr<const ir::Graph> shrunk(const std::shared_ptr<const ir::Graph>& full,
+                                        const NodeDims& dims) {
+  const ir::Node& node = *full->nodes().front();
+  const NodeDims small = shrink(node, dims);
+  std::shared_ptr<const ir::Graph> graph = small == dims ? nullptr : isolate(node, small);
+  return graph == nullptr ? full : graph;
+}
+
 class NodeTrial final : public tuner::Trial {
  public:
-  NodeTrial(const ir::Node& node, const NodeDims& dims, std::vector<std::string> tactics,
-            const LowerTarget& target, std::shared_ptr<ThreadPool> pool)
+  NodeTrial(std::shared_ptr<const ir::Graph> isolated, const NodeDims& dims,
+            std::vector<std::string> tactics, const LowerTarget& target,
+            std::shared_ptr<ThreadPool> pool)
       : tactics_(std::move(tactics)),
         target_(target),
         pool_(std::move(pool)),
-        graph_(isolate(node, dims)),
-        small_(isolate(node, shrink(node, dims))),
+        graph_(std::move(isolated)),
+        small_(shrunk(graph_, dims)),
         inputs_(random_inputs(*graph_)) {
     samples_.push_back({.name = "random data", .inputs = random_inputs(*small_), .expected = {}});
     samples_.push_back(
@@ -188,8 +197,8 @@ class NodeTrial final : public tuner::Trial {
   std::vector<std::string> tactics_;
   LowerTarget target_;
   std::shared_ptr<ThreadPool> pool_;
-  std::unique_ptr<ir::Graph> graph_;
-  std::unique_ptr<ir::Graph> small_;
+  std::shared_ptr<const ir::Graph> graph_;
+  std::shared_ptr<const ir::Graph> small_;
   std::vector<Datum> inputs_;
   std::vector<Sample> samples_;
   std::vector<Tensor> agreed_;
@@ -197,11 +206,12 @@ class NodeTrial final : public tuner::Trial {
 
 }  // namespace
 
-std::unique_ptr<tuner::Trial> open_trial(const ir::Node& node, const NodeDims& dims,
-                                         std::vector<std::string> tactics,
+std::unique_ptr<tuner::Trial> open_trial(std::shared_ptr<const ir::Graph> isolated,
+                                         const NodeDims& dims, std::vector<std::string> tactics,
                                          const LowerTarget& target,
                                          std::shared_ptr<ThreadPool> pool) {
-  return std::make_unique<NodeTrial>(node, dims, std::move(tactics), target, std::move(pool));
+  return std::make_unique<NodeTrial>(std::move(isolated), dims, std::move(tactics), target,
+                                     std::move(pool));
 }
 
 }  // namespace planish::cpu

@@ -19,8 +19,9 @@ namespace planish::cpu {
 using NodeDims = std::vector<Dims>;
 
 // A graph of that node alone: its inputs with these dims, its constants as they are, values and
-// nodes named by position. What the node means and nothing else: its text is a problem's key.
-// Throws what the shape rule throws.
+// nodes named by position. What the node means and nothing else: its text is a problem's key. Null
+// if the shape rule objects: of symbols that are equal only at run time, each has a usual value of
+// its own.
 std::unique_ptr<ir::Graph> isolate(const ir::Node& node, const NodeDims& dims);
 
 // Multiplications of a node that `isolate` made, or elements where it has no product.
@@ -29,12 +30,12 @@ double work_of(const ir::Node& node);
 double bytes_of(const ir::Node& node);
 
 // Dims whose reference takes a moment: fewer pixels and rows, the channels as they are. Those that
-// are given, if there is nothing to leave out.
+// are given, if there is nothing to leave out. The node is one that `isolate` made with `dims`.
 NodeDims shrink(const ir::Node& node, const NodeDims& dims);
 
-// The node at `dims` with the tactics named. Each runs as a plan of one step would.
-std::unique_ptr<tuner::Trial> open_trial(const ir::Node& node, const NodeDims& dims,
-                                         std::vector<std::string> tactics,
+// What `isolate` made with `dims`, with the tactics named. Each runs as a plan of one step would.
+std::unique_ptr<tuner::Trial> open_trial(std::shared_ptr<const ir::Graph> isolated,
+                                         const NodeDims& dims, std::vector<std::string> tactics,
                                          const LowerTarget& target,
                                          std::shared_ptr<ThreadPool> pool);
 

@@ -19,30 +19,11 @@
 #include "tuner/tuner.h"
 
 namespace planish::cpu {
-namespace {
-
-// Null if the sizes do not fit each other: of symbols that are equal only at run time, each has a
-// usual value of its own.
-std::unique_ptr<ir::Graph> isolate_or_null(const ir::Node& node, const NodeDims& dims) {
-  try {
-    return isolate(node, dims);
-  } catch (const Error& error) {
-    if (error.code() != ErrorCode::kInvalidShape) throw;
-    return nullptr;
-  }
-}
-
-}  // namespace
-
 class TableBuilder {
  public:
   TableBuilder(const ir::Graph& graph, const Options& options, const LowerTarget& target,
                const UsualShapes& shapes, std::function<void()> check_cancelled)
       : options_(options), target_(target), check_cancelled_(std::move(check_cancelled)) {
-    dry_.isa = target.isa;
-    dry_.threads = target.threads;
-    dry_.disabled = target.disabled;
-    dry_.packs = false;
     bind_symbols(graph, shapes);
   }
 
@@ -53,18 +34,20 @@ class TableBuilder {
   std::optional<int64_t> usual(const std::string& symbol) const;
   std::optional<NodeDims> usual_dims(const ir::Node& node) const;
   void collect(const ir::Graph& graph);
+  void take_first(const ir::Node& node);
   void add(const ir::Node& node, std::vector<Offer> offers);
+  void describe(const ir::Node& node, const std::vector<Offer>& offers, tuner::Problem& problem);
   double seconds_of(const ir::Node& isolated) const;
   plan::Record record(size_t i, const tuner::Choice& choice) const;
 
   const Options& options_;
   LowerTarget target_;
-  LowerTarget dry_;
   std::function<void()> check_cancelled_;
   std::shared_ptr<ThreadPool> pool_;
   std::map<std::string, int64_t> symbols_;
   std::vector<const ir::Node*> nodes_;  // parallel to problems_
   std::vector<tuner::Problem> problems_;
+  TacticTable table_;
 };
 
 namespace {
@@ -135,42 +118,69 @@ void TableBuilder::collect(const ir::Graph& graph) {
   for (const auto& node : graph.nodes()) {
     if (check_cancelled_) check_cancelled_();
     if (has_rivals(*node)) {
-      std::vector<Offer> offers = offers_for(*node, dry_);
-      if (offers.size() > 1) add(*node, std::move(offers));
+      // Ranks are the cost model's order: what it would choose, without asking the others, whose
+      // library stays closed. A cache may know better.
+      if (options_.level == 0 && options_.timing_cache.empty())
+        take_first(*node);
+      else if (std::vector<Offer> offers = offers_for(*node, target_); offers.size() > 1)
+        add(*node, std::move(offers));
     }
     if (node->op() == "planish.Fused") continue;
     for (const auto& [name, sub] : node->subgraphs()) collect(*sub);
   }
 }
 
+void TableBuilder::take_first(const ir::Node& node) {
+  const auto tactic = first_tactic(node, target_);
+  if (!tactic) return;
+  const NodeTactic choice{*tactic, "the first that takes the problem; level 0 compares none"};
+  table_.by_node_[&node] = choice;
+  table_.report_.push_back({.kind = "tactic",
+                            .subject = node.name(),
+                            .fields = {{"reason", choice.reason}, {"tactic", choice.name}}});
+}
+
 void TableBuilder::add(const ir::Node& node, std::vector<Offer> offers) {
   tuner::Problem problem;
   problem.label = concat(node.op(), " \"", node.name(), "\"");
+  const auto offered = std::count_if(offers.begin(), offers.end(),
+                                     [](const Offer& offer) { return offer.step.has_value(); });
+  for (Offer& offer : offers)
+    problem.tactics.push_back({offer.tactic, offer.cost, std::move(offer.refusal)});
+  if (offered > 1)
+    describe(node, offers, problem);
+  else
+    problem.key = concat("no choice, node ", problems_.size());
+  nodes_.push_back(&node);
+  problems_.push_back(std::move(problem));
+}
+
+// Key, costs in seconds and how to measure.
+void TableBuilder::describe(const ir::Node& node, const std::vector<Offer>& offers,
+                            tuner::Problem& problem) {
   std::vector<std::string> names;
-  for (const Offer& offer : offers) names.push_back(offer.tactic);
-  std::optional<NodeDims> dims = usual_dims(node);
-  const std::unique_ptr<ir::Graph> isolated = dims ? isolate_or_null(node, *dims) : nullptr;
-  double seconds = 0;
-  if (isolated == nullptr) dims.reset();
-  if (dims) {
-    seconds = seconds_of(*isolated->nodes().front());
-    problem.key = concat(ir::print(*isolated, {.names = false, .max_elements = 1, .bulk = false}));
-    problem.open = [this, &node, dims = *dims, names] {
+  bool has_onednn = false;
+  for (const Offer& offer : offers) {
+    names.push_back(offer.tactic);
+    has_onednn |= offer.step && offer.tactic.starts_with("onednn.");
+  }
+  const std::optional<NodeDims> dims = usual_dims(node);
+  const std::shared_ptr<const ir::Graph> isolated = dims ? isolate(node, *dims) : nullptr;
+  if (isolated != nullptr) {
+    const double seconds = seconds_of(*isolated->nodes().front());
+    for (tuner::Tactic& tactic : problem.tactics) tactic.cost *= seconds;
+    problem.key = ir::print(*isolated, {.names = false, .max_elements = 1, .bulk = false});
+    problem.open = [this, isolated, dims = *dims, names] {
       if (pool_ == nullptr) pool_ = std::make_shared<ThreadPool>(target_.threads);
-      return open_trial(node, dims, names, target_, pool_);
+      return open_trial(isolated, dims, names, target_, pool_);
     };
   } else {
+    // The model's order of preference still holds.
     problem.key = concat("sizes unknown: ", node.op());
   }
   problem.key +=
       concat("tactics ", join(names), "\nmachine ", machine_identity(target_.isa, target_.threads));
-  for (Offer& offer : offers)
-    problem.tactics.push_back({offer.tactic, seconds * offer.cost, std::move(offer.refusal)});
-  // Of unknown size: the model's order of preference still holds.
-  if (!dims)
-    for (size_t i = 0; i < offers.size(); ++i) problem.tactics[i].cost = offers[i].cost;
-  nodes_.push_back(&node);
-  problems_.push_back(std::move(problem));
+  if (has_onednn) problem.key += onednn_identity();
 }
 
 plan::Record TableBuilder::record(size_t i, const tuner::Choice& choice) const {
@@ -192,8 +202,7 @@ plan::Record TableBuilder::record(size_t i, const tuner::Choice& choice) const {
 
 TacticTable TableBuilder::run(const ir::Graph& graph) {
   collect(graph);
-  TacticTable table;
-  if (problems_.empty()) return table;
+  if (problems_.empty()) return std::move(table_);
   tuner::TimingCache cache = options_.timing_cache.empty()
                                  ? tuner::TimingCache()
                                  : tuner::TimingCache(options_.timing_cache);
@@ -211,13 +220,13 @@ TacticTable TableBuilder::run(const ir::Graph& graph) {
     choices = tuner.choose(problems_);
   }
   for (size_t i = 0; i < problems_.size(); ++i) {
-    NodeTactic& entry = table.by_node_[nodes_[i]];
+    NodeTactic& entry = table_.by_node_[nodes_[i]];
     if (choices[i].tactic != tuner::kNoTactic)
       entry.name = problems_[i].tactics[choices[i].tactic].name;
     entry.reason = choices[i].reason;
-    table.report_.push_back(record(i, choices[i]));
+    table_.report_.push_back(record(i, choices[i]));
   }
-  return table;
+  return std::move(table_);
 }
 
 const NodeTactic* TacticTable::find(const ir::Node& node) const {

@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "backend/cpu/kernels/bands.h"
 #include "backend/cpu/kernels/partition.h"
-#include "backend/cpu/onednn/bands.h"
 #include "backend/cpu/onednn/dnnl_support.h"
 #include "backend/cpu/onednn/finish.h"
 #include "backend/cpu/onednn/steps.h"
@@ -58,7 +58,7 @@ void turn_row(Conv& c) {
     std::swap((*sizes)[1], (*sizes)[2]);
 }
 
-Axis axis_of(const Conv& c, int slot) {
+BandAxis axis_of(const Conv& c, int slot) {
   return {.in = c.in[slot],
           .out = c.out[slot],
           .kernel = c.kernel[slot],
@@ -189,7 +189,7 @@ class ConvStep final : public StepKernel {
   Call make_call(const Conv& c, const Band& band, int threads) const {
     constexpr auto kF32 = memory::data_type::f32;
     constexpr auto kPixels = memory::format_tag::nhwc;
-    const Band columns = cut_rows(axis_of(c, 2), c.out[2], transposed_)[0];
+    const Band columns = all_rows(axis_of(c, 2), transposed_);
     const Dims dims = weight_dims(c);
     const Problem problem{
         .src = memory::desc({1, c.in_channels, band.in_rows, c.in[2]}, kF32, kPixels),

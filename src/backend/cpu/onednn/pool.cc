@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <string>
 
+#include "backend/cpu/kernels/bands.h"
 #include "backend/cpu/kernels/partition.h"
-#include "backend/cpu/onednn/bands.h"
 #include "backend/cpu/onednn/dnnl_support.h"
 #include "backend/cpu/onednn/steps.h"
 #include "runtime/thread_pool.h"
@@ -22,7 +22,7 @@ struct BandCall {
 };
 
 struct PoolState final : StepState {
-  Axis rows, columns;
+  BandAxis rows, columns;
   int64_t batch = 0, channels = 0;
   std::vector<Call> calls;
   std::vector<BandCall> bands;  // of one image
@@ -65,7 +65,7 @@ class PoolStep final : public StepKernel {
     state->batch = x.dims[0];
     state->channels = x.dims.back();
     for (size_t i = 0; i < n; ++i) {
-      Axis& axis = i + 1 == n ? state->columns : state->rows;
+      BandAxis& axis = i + 1 == n ? state->columns : state->rows;
       axis = {.in = x.dims[1 + i],
               .out = y.dims[1 + i],
               .kernel = kernel_[i],
@@ -134,7 +134,7 @@ class PoolStep final : public StepKernel {
   Call make_call(const PoolState& state, const Band& band, int threads) const {
     constexpr auto kF32 = memory::data_type::f32;
     constexpr auto kPixels = memory::format_tag::nhwc;
-    const Band columns = cut_rows(state.columns, state.columns.out, false)[0];
+    const Band columns = all_rows(state.columns, false);
     const memory::desc src({1, state.channels, band.in_rows, state.columns.in}, kF32, kPixels);
     const memory::desc dst({1, state.channels, band.rows, state.columns.out}, kF32, kPixels);
     const dnnl::pooling_forward::primitive_desc desc(

@@ -5,14 +5,16 @@
 
 #include "backend/cpu/onednn/steps.h"
 #include "backend/cpu/runtime/onednn_library.h"
+#include "base/str.h"
 #include "planish/version.h"
 
 namespace planish::cpu::onednn {
 namespace {
 
-#define PLANISH_TEXT_OF(number) #number
-#define PLANISH_VERSION_TEXT(a, b, c) \
-  PLANISH_TEXT_OF(a) "." PLANISH_TEXT_OF(b) "." PLANISH_TEXT_OF(c)
+std::string version() {
+  const dnnl_version_t* v = dnnl::version();
+  return concat(v->major, ".", v->minor, ".", v->patch, " ", v->hash);
+}
 
 std::unique_ptr<StepKernel> make(const StepInfo& info) {
   const std::string& kernel = info.step().kernel;
@@ -28,6 +30,4 @@ std::unique_ptr<StepKernel> make(const StepInfo& info) {
 
 extern "C" __attribute__((visibility("default")))
 const planish::cpu::OnednnTable planish_onednn_table = {
-    PLANISH_VERSION,
-    PLANISH_VERSION_TEXT(DNNL_VERSION_MAJOR, DNNL_VERSION_MINOR, DNNL_VERSION_PATCH),
-    planish::cpu::onednn::make};
+    PLANISH_VERSION, planish::cpu::onednn::version, planish::cpu::onednn::make};

@@ -135,6 +135,7 @@ class ConvStep : public StepKernel {
     state->blank = ConvLayout::blank_image(shapes, c);
     if (algorithm_ != Algorithm::kTransposed) turn_narrow_image(c);
     state->tail = epilogue_.bind(shapes);
+    if (algorithm_ == Algorithm::kTransposed) state->tail->set_spread();
     StepBinding binding;
     if (shapes.output(0).count() != 0)
       binding.scratch_bytes =

@@ -13,8 +13,8 @@ namespace planish::cpu {
 
 // What the library exports as planish_onednn_table.
 struct OnednnTable {
-  const char* planish_version;  // of the build that it belongs to
-  const char* onednn_version;
+  const char* planish_version;      // of the build that it belongs to
+  std::string (*onednn_version)();  // and the commit, of the library that is loaded
   // The kernel of a step "onednn.conv", "onednn.deconv", "onednn.matmul" or "onednn.pool".
   std::unique_ptr<StepKernel> (*make)(const StepInfo& info);
 };

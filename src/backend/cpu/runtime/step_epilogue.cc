@@ -61,8 +61,11 @@ std::unique_ptr<StepEpilogue::Bound> StepEpilogue::bind(const StepShapes& shapes
   if (bias_ >= 0)
     shapes.require(shapes.input(bias_).dtype == DType::kF32 && shapes.input(bias_).count() == cols,
                    "the bias does not fit the columns");
+  // The sums are floats until the end, whatever the output is quantised to.
   if (residual_ >= 0)
-    shapes.require(shapes.input(residual_).same_type(out), "the residual does not fit the output");
+    shapes.require(
+        shapes.input(residual_).dtype == DType::kF32 && shapes.input(residual_).same_dims(out),
+        "the residual does not fit the output");
   if (!program_) return bound;
   bound->program_ = &*program_;
   for (size_t k = 0; k < tail_.size(); ++k) {
@@ -134,8 +137,10 @@ void StepEpilogue::Bound::run_tail(const void* state, float* c, int64_t c_row, i
                                    int64_t row0, int64_t rows, int64_t col0, int64_t cols) {
   const auto& bound = *static_cast<const Bound*>(state);
   const int64_t first = batch * bound.rows_per_batch_ + row0;
-  if (!bound.by_row_) return bound.run_rows(c, c_row, first, rows, col0, cols);
-  for (int64_t i = 0; i < rows; ++i) bound.run_rows(c + i * c_row, c_row, first + i, 1, col0, cols);
+  const int64_t apart = bound.spread_ ? c_row / bound.cols_ : 1;
+  if (!bound.by_row_ && apart == 1) return bound.run_rows(c, c_row, first, rows, col0, cols);
+  for (int64_t i = 0; i < rows; ++i)
+    bound.run_rows(c + i * c_row, c_row, first + i * apart, 1, col0, cols);
 }
 
 void StepEpilogue::Bound::run_rows(float* c, int64_t c_row, int64_t row0, int64_t rows,

@@ -61,11 +61,14 @@ class StepEpilogue::Bound {
   int64_t rows_per_batch_ = 0;
   int64_t cols_ = 0;
   bool by_row_ = false;
+  bool spread_ = false;
   std::vector<Operand> operands_;
 
  public:
   // Rows of one matrix, where the kernel numbers rows by matrix.
   void set_rows_per_batch(int64_t rows) { rows_per_batch_ = rows; }
+  // The rows of a tile lie in the output itself, with others between them.
+  void set_spread() { spread_ = true; }
 };
 
 }  // namespace planish::cpu

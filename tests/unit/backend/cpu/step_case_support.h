@@ -20,8 +20,8 @@ enum class Values {
 struct StepCase {
   std::string name;   // of the test: letters, digits and _
   std::string graph;  // in text form; its name and the braces may be left out
-  // Kernels that must be among the steps. No step may fall to the portable kernel, unless "ref" is
-  // named here.
+  // The kernels of the steps, in order: a tail that is not fused is one more. Transposes, which
+  // stand at the edges of images, are left out unless they are named; "ref" is the portable kernel.
   std::vector<std::string> kernels;
   // Shapes of the inputs, for each run; empty: one run with the declared ones.
   std::vector<std::vector<Dims>> runs = {};
@@ -42,6 +42,9 @@ inline std::string step_case_name(const ::testing::TestParamInfo<StepCase>& info
 // "const %name = type[dims] {...}": numbers about -1 to 1, or integers from `low` to `high`.
 std::string random_constant(const std::string& name, DType type, const Dims& dims, int low = -8,
                             int high = 8);
+
+// A transposed convolution of x, with strides, whose tail has an operand %r of y's size.
+std::string deconv_graph(const std::string& tail);
 
 // Builds the graph for every instruction set of this machine, writes and reads the plan, runs it
 // with one and with three threads, twice each, and compares with the interpreter on the graph as it

@@ -54,7 +54,11 @@ TEST(Tuning, AColdAndAWarmBuildGiveTheSameBytes) {
     EXPECT_EQ(bytes_of(cache), text) << "level " << level;
     // Three equal convolutions are one problem, though each has a name of its own.
     if (cpu::find_onednn() != nullptr) {
-      EXPECT_EQ(tuner::TimingCache(cache).choices().size(), 1U);
+      const tuner::TimingCache written(cache);
+      ASSERT_EQ(written.choices().size(), 1U);
+      const std::string& key = written.choices().begin()->first;
+      EXPECT_THAT(key,
+                  testing::ContainsRegex("oneDNN 3\\.[0-9.]+ [0-9a-f]{40}, steps [0-9a-f]{32}\n"));
     }
   }
 }
@@ -116,6 +120,14 @@ TEST(Isolate, ForgetsNames) {
   EXPECT_NE(text, ir::print(*cpu::isolate(only_node(*a), {{5, 6}, {6, 8}})));
 }
 
+TEST(Isolate, IsNullWhereTheShapeRuleObjects) {
+  auto graph = ir::parse(
+      "graph { input %x : float32[n, k] input %y : float32[m, 8] %z = MatMul(%x, %y) output %z }");
+  passes::infer_types(*graph, passes::Known::kIgnore);
+  EXPECT_NE(cpu::isolate(only_node(*graph), {{4, 6}, {6, 8}}), nullptr);
+  EXPECT_EQ(cpu::isolate(only_node(*graph), {{4, 6}, {5, 8}}), nullptr);
+}
+
 TEST(Shrink, LeavesOutRowsWithWhatGoesAlong) {
   auto graph = ir::parse(R"(graph "g" {
     input %x : float32[n, h, w, 64]
@@ -134,7 +146,8 @@ TEST(Shrink, LeavesOutRowsWithWhatGoesAlong) {
   passes::infer_types(*graph, passes::Known::kIgnore);
   const ir::Node& node = only_node(*graph);
   const cpu::NodeDims full = {{1, 56, 56, 64}, {1, 56, 56, 128}};
-  const cpu::NodeDims small = cpu::shrink(node, full);
+  const auto isolated = cpu::isolate(node, full);
+  const cpu::NodeDims small = cpu::shrink(only_node(*isolated), full);
   ASSERT_EQ(small.size(), 2U);
   EXPECT_EQ(small[0].back(), 64);
   EXPECT_EQ(small[1].back(), 128);

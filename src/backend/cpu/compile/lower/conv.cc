@@ -45,11 +45,11 @@ std::optional<ref::StepChoice> lower_conv(const ir::Node& node, const LowerTarge
 
 std::optional<ref::StepChoice> lower_deconv(const ir::Node& node, const LowerTarget& target) {
   const auto layer = conv_layer_of(node);
+  if (!layer) return std::nullopt;
   // output_shape moves the pads; few models have it, the portable kernel knows it.
-  if (!layer || node.attributes().has("output_shape") ||
-      node.attributes().text("auto_pad", "NOTSET") != "NOTSET")
-    return std::nullopt;
-  const int64_t groups = node.attributes().integer("group", 1);
+  const Attributes& a = layer->root->attributes();
+  if (a.has("output_shape") || a.text("auto_pad", "NOTSET") != "NOTSET") return std::nullopt;
+  const int64_t groups = a.integer("group", 1);
   Attributes attributes = conv_attributes(*layer, layer->w->dim(0), layer->w->dim(1) * groups);
   Conv c = conv_geometry(attributes, layer->w->dim(0), layer->w->dim(1) * groups);
   set_pads(c, attributes.integers("pads", {}));

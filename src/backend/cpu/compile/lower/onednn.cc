@@ -42,7 +42,7 @@ std::optional<ref::StepChoice> lower_deconv(const ir::Node& node, const LowerTar
   const auto layer = conv_layer_of(node);
   if (!layer) return std::nullopt;
   if (std::string why = why_not(target); !why.empty()) return target.refuse(std::move(why));
-  const Attributes& a = node.attributes();
+  const Attributes& a = layer->root->attributes();
   if (a.has("output_shape") || a.text("auto_pad", "NOTSET") != "NOTSET")
     return target.refuse("its pads follow from the sizes");
   const Tensor& w = *layer->w;

@@ -20,21 +20,25 @@ std::optional<ref::StepChoice> lower_resize(const ir::Node& node, const LowerTar
     return std::nullopt;
   const Shape& in = *x->type().shape;
   const Shape& out = *node.output()->type().shape;
-  int64_t rows = 0;
-  if (in[1] == out[1]) rows = 2;
-  if (in[3] == out[3]) rows = 1;  // also where nothing is known to change
-  if (rows == 0 || !(in[0] == out[0])) return std::nullopt;
-  for (int64_t axis : {rows, rows + 1})
-    if (in[static_cast<size_t>(axis)].range().min < 1 &&
-        in[static_cast<size_t>(axis)].is_constant())
-      return std::nullopt;
   std::vector<double> scales;
   if (const ir::Value* given = node.input(2);
       given != nullptr && !(given->is_constant() && given->constant().count() == 0)) {
     if (!given->is_constant() || given->constant().count() != 4) return std::nullopt;
-    const std::vector<double> all = load<double>(given->constant());
-    scales = {all[static_cast<size_t>(rows)], all[static_cast<size_t>(rows) + 1]};
+    scales = load<double>(given->constant());
   }
+  // A scale of 1.05 leaves ten places ten, but moves them.
+  const auto is_kept = [&](size_t axis) {
+    return in[axis] == out[axis] && (scales.empty() || scales[axis] == 1);
+  };
+  int64_t rows = 0;
+  if (is_kept(1)) rows = 2;
+  if (is_kept(3)) rows = 1;  // also where nothing is known to change
+  if (rows == 0 || !is_kept(0)) return std::nullopt;
+  for (int64_t axis : {rows, rows + 1})
+    if (in[static_cast<size_t>(axis)].range().min < 1 &&
+        in[static_cast<size_t>(axis)].is_constant())
+      return std::nullopt;
+  if (!scales.empty()) scales = {scales.begin() + rows, scales.begin() + rows + 2};
   return ref::StepChoice{
       .kernel = "cpu.resize",
       .attributes = Attributes{{"rows", rows},

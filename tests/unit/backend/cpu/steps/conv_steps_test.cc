@@ -20,7 +20,7 @@ StepCase conv_case(const Layer& l) {
   const std::string attributes = l.attributes.empty() ? "" : concat(" {", l.attributes, "}");
   return {l.name,
           concat("input %x : float32[", l.x, "]\n", random_constant("w", DType::kF32, l.w),
-                 random_constant("b", DType::kF32, {l.op == "Conv" ? l.w[0] : l.w[1]}),
+                 random_constant("b", DType::kF32, {l.op == "ConvTranspose" ? l.w[1] : l.w[0]}),
                  "const %low = float32[] {-0.5}\nconst %high = float32[] {0.75}\n", "%y = ", l.op,
                  "(%x, %w", l.inputs, ")", attributes, "\n", l.tail, "\noutput %z"),
           {l.kernel},
@@ -28,6 +28,8 @@ StepCase conv_case(const Layer& l) {
 }
 
 const std::string kSame = "pads=[1, 1, 1, 1]";
+// For tails that use %x: pixels are in its layout already, so that nothing keeps them apart.
+const std::string kNhwc = "planish.ConvNhwc";
 
 const std::vector<Layer> kLayers = {
     {"plain", "cpu.conv", "2, 3, 9, 11", {5, 3, 3, 3}, kSame, ", %b"},
@@ -76,18 +78,31 @@ const std::vector<Layer> kLayers = {
      "%s = Sigmoid(%y)\n%z = Mul(%y, %s)"},
     {"residual",
      "cpu.conv",
-     "1, 6, 9, 11",
+     "1, 9, 11, 6",
      {6, 6, 3, 3},
      kSame,
      ", %b",
-     "%s = Add(%y, %x)\n%z = Relu(%s)"},
+     "%s = Add(%y, %x)\n%z = Relu(%s)",
+     {},
+     kNhwc},
+    {"residual_last",
+     "cpu.conv",
+     "1, 9, 11, 6",
+     {6, 6, 3, 3},
+     kSame,
+     ", %b",
+     "%s = Relu(%y)\n%z = Add(%s, %x)",
+     {},
+     kNhwc},
     {"tape",
      "cpu.conv",
-     "1, 6, 9, 11",
+     "1, 9, 11, 6",
      {6, 6, 3, 3},
      kSame,
      ", %b",
-     "%s = Exp(%y)\n%t = Mul(%s, %x)\n%z = Softplus(%t)"},
+     "%s = Exp(%y)\n%t = Mul(%s, %x)\n%z = Softplus(%t)",
+     {},
+     kNhwc},
     {"nothing_but_pads",
      "cpu.conv",
      "n, 3, h, w",
@@ -135,18 +150,22 @@ const std::vector<Layer> kLayers = {
      ""},
     {"depthwise_residual",
      "cpu.depthwise",
-     "1, 20, 9, 11",
+     "1, 9, 11, 20",
      {20, 1, 3, 3},
      kSame + ", group=20",
      ", %b",
-     "%s = Add(%y, %x)\n%z = Relu(%s)"},
+     "%s = Add(%y, %x)\n%z = Relu(%s)",
+     {},
+     kNhwc},
     {"depthwise_tape",
      "cpu.depthwise",
-     "1, 20, 9, 11",
+     "1, 9, 11, 20",
      {20, 1, 3, 3},
      kSame + ", group=20",
      ", %b",
-     "%s = Exp(%y)\n%t = Mul(%s, %x)\n%z = Softplus(%t)"},
+     "%s = Exp(%y)\n%t = Mul(%s, %x)\n%z = Softplus(%t)",
+     {},
+     kNhwc},
     {"depthwise_one_d", "cpu.depthwise", "2, 6, 13", {6, 1, 7}, "pads=[3, 3], group=6", ", %b"},
     {"depthwise_dynamic",
      "cpu.depthwise",
@@ -179,6 +198,11 @@ const std::vector<Layer> kLayers = {
 std::vector<StepCase> conv_cases() {
   std::vector<StepCase> cases;
   for (const Layer& l : kLayers) cases.push_back(conv_case(l));
+  for (const auto& [name, tail] :
+       {std::pair("transposed_residual", "%s = Add(%y, %r)\n%z = Relu(%s)"),
+        std::pair("transposed_residual_last", "%s = Relu(%y)\n%z = Add(%s, %r)"),
+        std::pair("transposed_tape", "%s = Exp(%y)\n%t = Mul(%s, %r)\n%z = Softplus(%t)")})
+    cases.push_back({name, deconv_graph(tail), {"cpu.deconv"}});
   return cases;
 }
 

@@ -59,6 +59,13 @@ const std::vector<StepCase> kMoves = {
     unary("pad_dynamic", "cpu.pad", "n, c",
           "const %p = int64[4] {0, 2, 1, 1}\n%y = Pad(%x, %p) {mode=\"edge\"}", "float32",
           {{3, 4}, {1, 1}, {2, 9}}),
+    unary("resize", "cpu.resize", "1, 2, 10, 9",
+          "const %s = float32[4] {1, 1, 2, 1.5}\n%y = Resize(%x, _, %s) {mode=\"linear\"}"),
+    // An axis that keeps its size is moved by a fraction all the same.
+    unary("resize_by_a_fraction", "cpu.resize", "1, 2, 10, 10",
+          "const %s = float32[4] {1, 1, 2, 1.05}\n%y = Resize(%x, _, %s) {mode=\"linear\"}"),
+    unary("resize_channels_by_a_fraction", "ref", "1, 10, 4, 4",
+          "const %s = float32[4] {1, 1.05, 2, 2}\n%y = Resize(%x, _, %s) {mode=\"linear\"}"),
     unary("depth_to_space", "cpu.blocks", "2, 12, 3, 5", "%y = DepthToSpace(%x) {blocksize=2}"),
     unary("depth_to_space_channels_first", "cpu.blocks", "1, 27, 4, 5",
           "%y = DepthToSpace(%x) {blocksize=3, mode=\"CRD\"}"),

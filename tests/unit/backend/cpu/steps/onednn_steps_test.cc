@@ -34,7 +34,7 @@ StepCase onednn_case(std::string name, std::string graph, std::vector<std::strin
 std::string conv_graph(const std::string& x, const Dims& w, const std::string& attributes,
                        const std::string& tail = "%z = Identity(%y)",
                        const std::string& op = "Conv", int64_t outputs = 0) {
-  if (outputs == 0) outputs = op == "Conv" ? w[0] : w[1];
+  if (outputs == 0) outputs = op == "ConvTranspose" ? w[1] : w[0];
   return concat("input %x : float32[", x, "]\n", random_constant("w", DType::kF32, w),
                 random_constant("b", DType::kF32, {outputs}),
                 "const %low = float32[] {-0.5}\nconst %high = float32[] {0.75}\n%y = ", op,
@@ -45,6 +45,12 @@ StepCase conv_case(const std::string& name, const std::string& x, const Dims& w,
                    const std::string& attributes, const std::string& tail = "%z = Identity(%y)",
                    std::vector<std::vector<Dims>> runs = {}) {
   return onednn_case(name, conv_graph(x, w, attributes, tail), {"onednn.conv"}, std::move(runs));
+}
+
+// For tails that use %x: x has the layout of the pixels, so that nothing keeps the tail apart.
+StepCase nhwc_case(const std::string& name, const std::string& x, const Dims& w,
+                   const std::string& attributes, const std::string& tail) {
+  return onednn_case(name, conv_graph(x, w, attributes, tail, "planish.ConvNhwc"), {"onednn.conv"});
 }
 
 StepCase deconv_case(const std::string& name, const std::string& x, const Dims& w,
@@ -97,10 +103,10 @@ std::vector<StepCase> all_cases() {
       conv_case("one_dimension", "2, 6, 50", {7, 6, 5}, "pads=[2, 2], strides=[2]"),
       conv_case("relu", "1, 16, 20, 20", {32, 16, 3, 3}, kSame, "%z = Relu(%y)"),
       conv_case("clip", "1, 5, 6, 7", {9, 5, 3, 3}, kSame, "%z = Clip(%y, %low, %high)"),
-      conv_case("residual", "1, 5, 6, 7", {5, 5, 3, 3}, kSame, "%r = Add(%y, %x)\n%z = Relu(%r)"),
-      conv_case("residual_last", "1, 5, 6, 7", {5, 5, 3, 3}, kSame,
+      nhwc_case("residual", "1, 6, 7, 5", {5, 5, 3, 3}, kSame, "%r = Add(%y, %x)\n%z = Relu(%r)"),
+      nhwc_case("residual_last", "1, 6, 7, 5", {5, 5, 3, 3}, kSame,
                 "%r = Relu(%y)\n%z = Add(%r, %x)"),
-      conv_case("residual_last_and_tail", "1, 5, 6, 7", {5, 5, 3, 3}, kSame, kTail),
+      nhwc_case("residual_last_and_tail", "1, 6, 7, 5", {5, 5, 3, 3}, kSame, kTail),
       conv_case("wide", "1, 24, 40, 40", {160, 24, 3, 3}, kSame, "%z = Relu(%y)"),
       conv_case("sizes_at_run_time", "n, 4, h, w", {6, 4, 3, 3}, kSame + ", strides=[2, 1]",
                 "%z = Relu(%y)",
@@ -123,10 +129,20 @@ std::vector<StepCase> all_cases() {
       matmul_case("matmul_residual", "2, 50, 64", {64, 64}, "%s = Add(%y, %x)\n%z = Tanh(%s)"),
       matmul_case("matmul_sizes_at_run_time", "n, m, 20", {20, 30}, "%z = Add(%y, %b)",
                   {{{1, 1, 20}}, {{3, 70, 20}}, {{0, 4, 20}}}),
+      // More is cut off than a window is wide: outer rows and columns of x reach nothing.
+      deconv_case("deconv_cut", "1, 4, 9, 8", {4, 6, 1, 1}, "strides=[2, 2], pads=[2, 4, 2, 3]"),
       pool_case("mean", "1, 6, 9, 7", "kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]"),
       pool_case("mean_with_pads", "2, 6, 9, 7",
                 "kernel_shape=[3, 2], pads=[1, 1, 1, 1], count_include_pad=1"),
+      // Work enough for several bands.
+      deconv_case("deconv_wide", "2, 24, 40, 30", {24, 32, 3, 3},
+                  "strides=[2, 2], pads=[1, 1, 1, 1]"),
+      pool_case("mean_wide", "1, 64, 90, 80", "kernel_shape=[7, 7], pads=[3, 3, 3, 3]"),
       pool_case("mean_one_dimension", "2, 6, 30", "kernel_shape=[4], strides=[3]")};
+  for (const auto& [name, tail] :
+       {std::pair("deconv_residual", "%s = Add(%y, %r)\n%z = Relu(%s)"),
+        std::pair("deconv_tape", "%s = Exp(%y)\n%t = Mul(%s, %r)\n%z = Softplus(%t)")})
+    cases.push_back(onednn_case(name, deconv_graph(tail), {"onednn.deconv"}));
   for (const char* name : {"plain", "relu", "clip", "residual", "residual_last", "one_by_one",
                            "matmul_few_rows", "matmul_many_rows", "deconv_strided", "mean"})
     for (size_t i = 0; i < cases.size(); ++i)

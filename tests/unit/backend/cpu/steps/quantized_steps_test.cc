@@ -20,8 +20,10 @@ struct Product {
   std::string attributes;  // of Conv; "matrix": a MatMul
   std::string tail;        // from %y to %z
   std::string output = "uint8";
-  std::string kernel = "cpu.byte_product";
+  std::vector<std::string> kernels = {"cpu.byte_product"};
   std::vector<std::vector<Dims>> runs = {};
+  std::string floats;  // shape of an input %r for the tail
+  std::string op = "Conv";
 };
 
 std::string scale_text(const Product& p, int64_t n) {
@@ -42,18 +44,19 @@ StepCase product_case(const Product& p) {
       concat("input %x : ", dtype_name(p.x_type), "[", p.x, "]\n", kEdges,
              random_constant("w", p.w_type, p.w, u8_weights ? 0 : -128, u8_weights ? 255 : 127),
              random_constant("b", DType::kF32, {n}), scale_text(p, n));
+  if (!p.floats.empty()) text += concat("input %r : float32[", p.floats, "]\n");
   text += concat("%xf = DequantizeLinear(%x, %xs, ", is_signed ? "%xn" : "%xz", ")\n");
   text += concat("%wf = DequantizeLinear(%w, %ws", p.w_zero ? ", %wz" : "",
                  ") {axis=", matrix ? 1 : 0, "}\n");
-  text +=
-      matrix ? "%y = MatMul(%xf, %wf)\n" : concat("%y = Conv(%xf, %wf, %b) {", p.attributes, "}\n");
+  text += matrix ? "%y = MatMul(%xf, %wf)\n"
+                 : concat("%y = ", p.op, "(%xf, %wf, %b) {", p.attributes, "}\n");
   text += p.tail + "\n";
   if (p.output == "float32")
     text += "output %z";
   else
     text +=
         concat("%q = QuantizeLinear(%z, %ys, ", p.output == "int8" ? "%yn" : "%yz", ")\noutput %q");
-  StepCase c{p.name, text, {p.kernel}, p.runs};
+  StepCase c{p.name, text, p.kernels, p.runs};
   c.apart = 1;
   return c;
 }
@@ -61,6 +64,11 @@ StepCase product_case(const Product& p) {
 const std::string kSame = "pads=[1, 1, 1, 1]";
 const std::string kRelu = "%z = Relu(%y)";
 const std::string kNone = "%z = Identity(%y)";
+// For tails with an operand of the image's size: it has the layout of the pixels.
+const std::string kNhwc = "planish.ConvNhwc";
+const std::vector<std::string> kProduct = {"cpu.byte_product"};
+// The product does not compute the float value that the tail wants.
+const std::vector<std::string> kValueAndProduct = {"cpu.dequantize", "cpu.byte_product"};
 constexpr DType kU = DType::kU8, kI = DType::kI8;
 
 const std::vector<Product> kProducts = {
@@ -113,23 +121,75 @@ const std::vector<Product> kProducts = {
      kSame,
      "%s = Sigmoid(%y)\n%z = Mul(%y, %s)"},
     {"conv_tape",
-     "1, 16, 7, 5",
+     "1, 7, 5, 16",
      kU,
      {16, 16, 3, 3},
      kI,
      true,
      false,
      kSame,
-     "%s = Softplus(%y)\n%z = Mul(%xf, %s)"},
+     "%s = Softplus(%y)\n%z = Mul(%r, %s)",
+     "uint8",
+     kProduct,
+     {},
+     "1, 7, 5, 16",
+     kNhwc},
     {"conv_residual",
-     "1, 16, 7, 5",
+     "1, 7, 5, 16",
      kU,
      {16, 16, 3, 3},
      kI,
      true,
      false,
      kSame,
-     "%s = Add(%y, %xf)\n%z = Relu(%s)"},
+     "%s = Add(%y, %r)\n%z = Relu(%s)",
+     "uint8",
+     kProduct,
+     {},
+     "1, 7, 5, 16",
+     kNhwc},
+    {"conv_residual_last",
+     "1, 7, 5, 16",
+     kI,
+     {16, 16, 3, 3},
+     kI,
+     true,
+     false,
+     kSame,
+     "%s = Relu(%y)\n%z = Add(%s, %r)",
+     "int8",
+     kProduct,
+     {},
+     "1, 7, 5, 16",
+     kNhwc},
+    {"conv_residual_is_its_own_data",
+     "1, 7, 5, 16",
+     kU,
+     {16, 16, 3, 3},
+     kI,
+     true,
+     false,
+     kSame,
+     "%s = Add(%y, %xf)\n%z = Relu(%s)",
+     "uint8",
+     kValueAndProduct,
+     {},
+     "",
+     kNhwc},
+    {"conv_tape_of_its_own_data",
+     "1, 7, 5, 16",
+     kU,
+     {16, 16, 3, 3},
+     kI,
+     true,
+     false,
+     kSame,
+     "%s = Softplus(%y)\n%z = Mul(%xf, %s)",
+     "uint8",
+     kValueAndProduct,
+     {},
+     "",
+     kNhwc},
     {"conv_floats", "1, 16, 7, 5", kU, {20, 16, 3, 3}, kI, true, false, kSame, kRelu, "float32"},
     {"conv_one_d", "2, 7, 19", kI, {6, 7, 5}, kI, true, false, "pads=[2, 2]", kRelu, "int8"},
     {"conv_three_d",
@@ -161,7 +221,7 @@ const std::vector<Product> kProducts = {
      kSame,
      kRelu,
      "uint8",
-     "cpu.byte_product",
+     kProduct,
      {{{1, 4, 8, 8}}, {{2, 4, 5, 17}}, {{0, 4, 4, 4}}, {{1, 4, 1, 1}}}},
     {"matrix", "7, 40", kU, {40, 33}, kI, true, false, "matrix", kRelu},
     {"matrix_odd", "2, 3, 13", kI, {13, 5}, kI, false, false, "matrix", kNone, "int8"},
@@ -175,6 +235,30 @@ const std::vector<Product> kProducts = {
      false,
      "matrix",
      "%s = Add(%y, %b)\n%z = Gelu(%s)"},
+    {"matrix_residual",
+     "4, 24",
+     kU,
+     {24, 17},
+     kI,
+     true,
+     false,
+     "matrix",
+     "%s = Add(%y, %r)\n%z = Relu(%s)",
+     "uint8",
+     kProduct,
+     {},
+     "4, 17"},
+    {"matrix_residual_is_its_own_data",
+     "7, 24",
+     kU,
+     {24, 24},
+     kI,
+     true,
+     false,
+     "matrix",
+     "%z = Add(%y, %xf)",
+     "float32",
+     kValueAndProduct},
     {"matrix_one_row", "1, 64", kU, {64, 100}, kI, true, false, "matrix", kNone},
     {"groups_fall_to_floats",
      "1, 8, 7, 6",
@@ -186,7 +270,7 @@ const std::vector<Product> kProducts = {
      kSame + ", group=2",
      kRelu,
      "uint8",
-     "cpu.conv"},
+     {"cpu.dequantize", "cpu.conv", "cpu.quantize"}},
 };
 
 std::vector<StepCase> product_cases() {
@@ -284,6 +368,15 @@ const std::vector<StepCase> kQLinear = {
 
 class QuantizedSteps : public ::testing::TestWithParam<StepCase> {};
 TEST_P(QuantizedSteps, AgreeWithReference) { check_steps(GetParam()); }
+// Sums of 150,000 bytes times 127 leave 32 bits: a product of floats.
+TEST(QuantizedProduct, LongSumsStayFloats) {
+  check_steps({"long_sums",
+               "input %x : uint8[2, 150000]\nconst %s = float32[] {0.5}\n"
+               "const %w = int8[150000, 3] splat 127\n%xf = DequantizeLinear(%x, %s)\n"
+               "%wf = DequantizeLinear(%w, %s)\n%y = MatMul(%xf, %wf)\noutput %y",
+               {"cpu.dequantize", "cpu.gemm"}});
+}
+
 INSTANTIATE_TEST_SUITE_P(Products, QuantizedSteps, ::testing::ValuesIn(product_cases()),
                          step_case_name);
 INSTANTIATE_TEST_SUITE_P(Exact, QuantizedSteps, ::testing::ValuesIn(kExact), step_case_name);

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/cpu/onednn/bands.h"
+#include "backend/cpu/kernels/bands.h"
 
 #include <algorithm>
 
 #include "backend/cpu/kernels/partition.h"
 
-namespace planish::cpu::onednn {
+namespace planish::cpu {
 namespace {
 
-Band band_of(const Axis& a, int64_t row, int64_t rows) {
+Band band_of(const BandAxis& a, int64_t row, int64_t rows) {
   const int64_t first = row * a.stride - a.pad;
   const int64_t last = first + (rows - 1) * a.stride + a.window() - 1;
   Band band{.row = row, .rows = rows};
@@ -22,7 +22,7 @@ Band band_of(const Axis& a, int64_t row, int64_t rows) {
 }
 
 // Row i of x reaches output rows i * stride - pad to i * stride - pad + window - 1.
-Band transposed_band_of(const Axis& a, int64_t row, int64_t rows) {
+Band transposed_band_of(const BandAxis& a, int64_t row, int64_t rows) {
   Band band{.row = row, .rows = rows};
   const int64_t before = row + a.pad - (a.window() - 1);
   band.in_row = before <= 0 ? 0 : divide_up(before, a.stride);
@@ -36,14 +36,23 @@ Band transposed_band_of(const Axis& a, int64_t row, int64_t rows) {
 
 }  // namespace
 
-std::vector<Band> cut_rows(const Axis& axis, int64_t rows, bool transposed) {
+Band all_rows(const BandAxis& a, bool transposed) {
+  const int64_t needed = transposed ? (a.in - 1) * a.stride + a.window() - a.out
+                                    : (a.out - 1) * a.stride + a.window() - a.in;
+  return {.rows = a.out,
+          .in_rows = a.in,
+          .pad = a.pad,
+          .pad_end = std::max<int64_t>(0, needed - a.pad)};
+}
+
+std::vector<Band> cut_rows(const BandAxis& axis, int64_t rows, bool transposed) {
   const auto make = transposed ? transposed_band_of : band_of;
   std::vector<Band> bands;
   for (int64_t row = 0; row < axis.out; row += rows) {
     bands.push_back(make(axis, row, std::min(rows, axis.out - row)));
-    if (bands.back().in_rows < 1) return {make(axis, 0, axis.out)};
+    if (bands.back().in_rows < 1 || bands.back().pad < 0) return {all_rows(axis, transposed)};
   }
   return bands;
 }
 
-}  // namespace planish::cpu::onednn
+}  // namespace planish::cpu
