@@ -5,19 +5,19 @@
 #include <cmath>
 #include <cstdio>
 #include <map>
-#include <optional>
-#include <random>
 #include <string>
 #include <vector>
 
 #include "backend/cpu/compile/pipeline.h"
 #include "backend/ref/compile/interpreter.h"
 #include "base/str.h"
+#include "compare.h"
 #include "import/onnx/importer.h"
 #include "ir/text.h"
 #include "passes/infer.h"
 #include "passes/pipelines.h"
 #include "planish/error.h"
+#include "random_generator.h"
 #include "tensor/elements.h"
 #include "verbs.h"
 
@@ -26,7 +26,7 @@ namespace {
 
 struct Settings {
   bool cpu = false, graph = false, ops = false, check = false;
-  std::map<std::string, int64_t> sizes;  // of symbols, for --check
+  Sizes sizes;  // of symbols, for --check
   std::vector<std::string> models;
 };
 
@@ -73,57 +73,60 @@ void print_ops(const ir::Graph& graph) {
   for (const auto& [count, op] : sorted) std::printf("  %5d %s\n", -count, op.c_str());
 }
 
-// Random inputs; integers are 0 or 1, which are indices into most things.
-std::vector<Datum> random_inputs(const ir::Graph& graph,
-                                 const std::map<std::string, int64_t>& sizes) {
-  std::mt19937_64 random(1);
-  std::normal_distribution<double> normal;
-  const auto lookup = [&](const std::string& name) -> std::optional<int64_t> {
-    const auto it = sizes.find(name);
-    return it == sizes.end() ? 2 : it->second;
-  };
+// Random inputs; integers are 0 or 1, which are indices into most things. A symbol that no option
+// gives a size is 2.
+std::vector<Datum> random_inputs(const ir::Graph& graph, Sizes sizes) {
+  Random random(1);
   std::vector<Datum> out;
   for (const ir::Value* in : graph.inputs()) {
     const Type& type = in->type();
-    if (!type.has_rank() || type.dtype == DType::kString)
+    std::map<std::string, DimRange> symbols;
+    if (type.has_rank())
+      for (const Dim& d : *type.shape) d.collect_symbols(symbols);
+    for (const auto& [name, range] : symbols) sizes.emplace(name, 2);
+    const auto dims = concrete_dims(type, sizes);
+    if (!dims || type.dtype == DType::kString)
       throw Error(ErrorCode::kUnsupported, concat("cannot make up input ", in->name()));
-    Dims dims;
-    for (const Dim& d : *type.shape) dims.push_back(d.evaluate(lookup).value_or(2));
-    Tensor t(type.dtype, dims);
-    std::vector<double> values(static_cast<size_t>(t.count()));
-    for (double& v : values)
-      v = is_float(type.dtype) ? normal(random) : static_cast<double>(random() % 2);
-    store(t, values);
-    out.emplace_back(std::move(t));
+    if (is_float(type.dtype)) {
+      out.emplace_back(random_tensor(random, type.dtype, *dims));
+    } else {
+      Tensor t(type.dtype, *dims);
+      store(t, load<double>(random_tensor(random, DType::kBool, *dims)));
+      out.emplace_back(std::move(t));
+    }
   }
   return out;
 }
 
-// Runs the imported graph and the changed one with the reference, and prints how far their outputs
-// are apart, relative to the largest.
-void compare(const ir::Graph& imported, const ir::Graph& changed, const Settings& settings) {
-  const std::vector<Datum> inputs = random_inputs(imported, settings.sizes);
-  RunBudget budget, second;
-  const auto a = ref::interpret(imported, inputs, budget);
-  const auto b = ref::interpret(changed, inputs, second);
-  for (size_t i = 0; i < a.size(); ++i) {
-    if (!a[i].is_tensor() || a[i].tensor().dtype() == DType::kString) continue;
-    const auto x = load<double>(a[i].tensor()), y = load<double>(b[i].tensor());
-    double most = 0, apart = 0;
-    bool same_shape = a[i].tensor().dims() == b[i].tensor().dims();
-    for (size_t k = 0; same_shape && k < x.size(); ++k) {
-      if (x[k] == y[k] || (std::isnan(x[k]) && std::isnan(y[k]))) continue;
-      most = std::max(most, std::fabs(x[k]));
-      apart = std::max(apart, std::isfinite(x[k] - y[k]) ? std::fabs(x[k] - y[k]) : HUGE_VAL);
-    }
-    std::printf("  output %s: %s, apart by %.2g%s\n",
-                imported.output_name(static_cast<int>(i)).c_str(),
-                dims_to_string(a[i].tensor().dims()).c_str(), most == 0 ? apart : apart / most,
-                same_shape ? "" : ", OF ANOTHER SHAPE");
-  }
+double greatest_magnitude(const Datum& d) {
+  double greatest = 0;
+  if (d.is_tensor() && is_float(d.tensor().dtype()))
+    for (double v : load<double>(d.tensor()))
+      if (std::isfinite(v)) greatest = std::max(greatest, std::fabs(v));
+  return greatest;
 }
 
-void report(const std::string& path, const Settings& settings) {
+// Runs the imported graph and the changed one with the reference, and prints whether their outputs
+// agree. False if one does not.
+bool compare(const ir::Graph& imported, const ir::Graph& changed, const Sizes& sizes) {
+  const std::vector<Datum> inputs = random_inputs(imported, sizes);
+  RunBudget budget, second;
+  const auto expected = ref::interpret(imported, inputs, budget);
+  const auto got = ref::interpret(changed, inputs, second);
+  bool is_same = true;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    const std::string found =
+        difference(expected[i], got[i],
+                   {.relative = 1e-3, .absolute = 1e-5 * greatest_magnitude(expected[i])});
+    std::printf("  output %s: %s\n", imported.output_name(static_cast<int>(i)).c_str(),
+                found.empty() ? "agrees" : found.c_str());
+    is_same &= found.empty();
+  }
+  return is_same;
+}
+
+// False if a check fails.
+bool report(const std::string& path, const Settings& settings) {
   const auto graph = onnx::import_file(path);
   const size_t before = graph->total_node_count();
   std::map<std::string, PassStatistics> passes;
@@ -152,14 +155,16 @@ void report(const std::string& path, const Settings& settings) {
                   p.seconds * 1e3);
   for (const auto& [rule, count] : context.fired)
     std::printf("  %5lld %s\n", static_cast<long long>(count), rule.c_str());
+  bool is_good = true;
   if (settings.check) {
     const auto imported = onnx::import_file(path);
     passes::infer_types(*imported, passes::Known::kIgnore);
-    compare(*imported, *graph, settings);
+    is_good = compare(*imported, *graph, settings.sizes);
   }
   if (settings.ops) print_ops(*graph);
   if (settings.graph)
     std::printf("%s", ir::print(*graph, {.max_elements = 16, .bulk = false}).c_str());
+  return is_good;
 }
 
 int run(const std::vector<std::string>& arguments) {
@@ -167,7 +172,7 @@ int run(const std::vector<std::string>& arguments) {
   int failures = 0;
   for (const std::string& model : settings.models) {
     try {
-      report(model, settings);
+      failures += report(model, settings) ? 0 : 1;
     } catch (const Error& e) {
       std::printf("%s\n  %s: %s\n", model.c_str(), e.code_name(), e.what());
       ++failures;

@@ -14,6 +14,7 @@ namespace planish::dev {
 struct CheckResult {
   std::string kind;  // empty: all is well; else "crash", "refused", "wrong output", ...
   std::string detail;
+  std::vector<std::string> not_compared;  // why, for each run whose outputs were not all compared
 };
 
 // Builds the graph with options drawn from the seed, through a plan's bytes, and runs it on random

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // planish_dev suite: runs ONNX backend test folders and counts.
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
-#include <cstring>
 #include <deque>
 #include <filesystem>
 #include <map>
@@ -14,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "apart.h"
 #include "backend/ref/compile/interpreter.h"
 #include "base/str.h"
 #include "compare.h"
@@ -259,60 +257,32 @@ Outcome run_caught(const SuiteCase& c, const Settings& settings) {
   }
 }
 
-// A case in a process of its own, so that a crash or a hang is one failure.
-class Apart {
+// A case that runs in a process of its own.
+class RunningCase {
  public:
-  Apart(const SuiteCase& c, const Settings& settings) : case_(c), seconds_(settings.seconds) {
-    int ends[2];
-    if (pipe(ends) != 0) throw Error(ErrorCode::kInternal, std::strerror(errno));
-    child_ = fork();
-    if (child_ < 0) throw Error(ErrorCode::kInternal, std::strerror(errno));
-    if (child_ == 0) {
-      close(ends[0]);
-      // Of the processor; the clock's time is longer where others compute too.
-      const rlimit limit{settings.seconds, settings.seconds};
-      setrlimit(RLIMIT_CPU, &limit);
-      alarm(10 * settings.seconds);
-      report(run_caught(c, settings), ends[1]);
-      _exit(0);
-    }
-    close(ends[1]);
-    from_ = ends[0];
-  }
+  RunningCase(const SuiteCase& c, const Settings& settings)
+      : case_(c),
+        apart_([&] { return text_of(run_caught(c, settings)); },
+               {.cpu_seconds = settings.seconds, .wall_seconds = 10 * settings.seconds}) {}
 
   const SuiteCase& test() const { return case_; }
 
   Outcome wait() const {
-    std::string text;
-    char buffer[4096];
-    for (ssize_t n; (n = read(from_, buffer, sizeof(buffer))) > 0;)
-      text.append(buffer, static_cast<size_t>(n));
-    close(from_);
-    int status = 0;
-    waitpid(child_, &status, 0);
-    const int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-    if (signal == SIGALRM || signal == SIGXCPU || signal == SIGKILL)
-      return {Verdict::kFailed, "time", concat("still running after ", seconds_, " s")};
-    if (signal != 0) return {Verdict::kFailed, "crash", concat("crashed: ", strsignal(signal))};
-    const size_t cut = text.find('\0');
+    const Apart::Ending ending = apart_.wait();
+    if (!ending.fault.empty()) return {Verdict::kFailed, ending.fault, ending.detail};
+    const size_t cut = ending.text.find('\0');
     if (cut == std::string::npos) return {Verdict::kFailed, "crash", "ended without a result"};
-    return {static_cast<Verdict>(text[0]), text.substr(1, cut - 1), text.substr(cut + 1)};
+    return {static_cast<Verdict>(ending.text[0]), ending.text.substr(1, cut - 1),
+            ending.text.substr(cut + 1)};
   }
 
  private:
-  static void report(const Outcome& o, int to) {
-    const std::string text = concat(static_cast<char>(o.verdict), o.reason, '\0', o.detail);
-    for (size_t done = 0; done < text.size();) {
-      const ssize_t n = write(to, text.data() + done, text.size() - done);
-      if (n <= 0) break;
-      done += static_cast<size_t>(n);
-    }
+  static std::string text_of(const Outcome& o) {
+    return concat(static_cast<char>(o.verdict), o.reason, '\0', o.detail);
   }
 
   const SuiteCase& case_;
-  unsigned seconds_;
-  pid_t child_ = 0;
-  int from_ = 0;
+  Apart apart_;
 };
 
 Outcome apply_waivers(const SuiteCase& c, const Settings& settings, Outcome outcome) {
@@ -375,7 +345,7 @@ class Counts {
 
 bool run_cases(const std::vector<SuiteCase>& cases, const Settings& settings) {
   Counts counts;
-  std::deque<Apart> running;
+  std::deque<RunningCase> running;
   const auto finish_one = [&] {
     const SuiteCase& c = running.front().test();
     counts.add(c, apply_waivers(c, settings, running.front().wait()), settings.verbose);

@@ -8,6 +8,7 @@
 #include "passes/infer.h"
 #include "support/op_case.h"
 #include "support/pass_case.h"
+#include "unit/backend/cpu/guarded_buffer.h"
 #include "unit/compiler/compiler_support.h"
 
 namespace planish::test {
@@ -18,8 +19,9 @@ void check_engine(const std::string& text, const std::vector<Bindings>& sizes,
                   double tolerance = 1e-5) {
   const auto graph = ir::parse(text);
   passes::infer_types(*graph, passes::Known::kIgnore);
-  for (const char* isa : {"auto", "plain", "avx2"}) {
-    const BuildRequest request = cpu_request(isa);
+  for (const cpu::Isa isa : cpu::supported_isas()) {
+    const std::string name = cpu::isa_name(isa);
+    const BuildRequest request = cpu_request(name);
     EngineOptions options = EngineOptions::from(request.options);
     options.poison = true;
     const auto context = Engine::create(build_text(text, request), options)->create_context();
@@ -29,7 +31,7 @@ void check_engine(const std::string& text, const std::vector<Bindings>& sizes,
       const auto expected = ref::interpret(*graph, inputs, budget);
       const auto got = context->run(inputs);
       for (size_t i = 0; i < got.size(); ++i)
-        expect_equal(got[i], expected[i], tolerance, concat(isa, ", output ", i));
+        expect_equal(got[i], expected[i], tolerance, concat(name, ", output ", i));
     }
   }
 }
@@ -82,6 +84,15 @@ TEST(RandomFinds, WindowsThatNeedMoreThanTheUsualSize) {
   check_engine(R"(graph { input %x : float32[1, 2, h, h] const %k = float32[3, 2, 9, 9] splat 0.125
     %y = Conv(%x, %k) output %y as "y" })",
                {{{"h", 12}}});
+}
+
+TEST(RandomFinds, NormalizationsOfNoChannels) {
+  check_engine(R"(graph { input %x : float32[2, c, h, 3] input %s : float32[c] input %b : float32[c]
+    %y = InstanceNormalization(%x, %s, %b) output %y as "y" })",
+               {{{"c", 0}, {"h", 2}}, {{"c", 2}, {"h", 0}}, {{"c", 2}, {"h", 2}}});
+  check_engine(R"(graph { input %x : float32[2, c, h, 3] input %s : float32[c] input %b : float32[c]
+    %y = GroupNormalization(%x, %s, %b) {num_groups=2} output %y as "y" })",
+               {{{"c", 0}, {"h", 2}}, {{"c", 4}, {"h", 0}}, {{"c", 4}, {"h", 2}}});
 }
 
 // Concat and Mean took a missing input for one of unknown size.

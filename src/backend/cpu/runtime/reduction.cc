@@ -201,9 +201,10 @@ class GroupNormStep final : public StepKernel {
     require_f32(shapes, x);
     shapes.require(x.same_type(shapes.output(0)) && x.rank() >= 2, "expected [n, c, ...]");
     const size_t axis = channels_last_ ? static_cast<size_t>(x.rank()) - 1 : 1;
-    const int64_t channels = x.dims[axis], groups = groups_ == 0 ? channels : groups_;
-    shapes.require(channels > 0 && groups > 0 && channels % groups == 0,
-                   "the groups do not divide the channels");
+    // Without channels there is nothing to do, in one group.
+    const int64_t channels = x.dims[axis];
+    const int64_t groups = groups_ == 0 ? std::max<int64_t>(channels, 1) : groups_;
+    shapes.require(channels % groups == 0, "the groups do not divide the channels");
     GroupNormParams p{.batch = x.dims[0],
                       .groups = groups,
                       .group_channels = channels / groups,
