@@ -95,6 +95,28 @@ TEST(RandomFinds, NormalizationsOfNoChannels) {
                {{{"c", 0}, {"h", 2}}, {{"c", 4}, {"h", 0}}, {{"c", 4}, {"h", 2}}});
 }
 
+// x * a + b was taken for (x - mean) * a' + b, which loses the digits that the mean has. With one
+// element a channel the result is the bias, whatever x is.
+TEST(RandomFinds, NormalizationsOfOneElement) {
+  check_engine(R"(graph { input %x : float32[n, 8, 1]
+    const %s = float32[8] {0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0}
+    const %b = float32[8] {0.25, -0.5, 0.33, 0.5, 0.66, 0.75, -0.33, -1.0}
+    const %c = float32[] {77.7} %m = Add(%x, %c)
+    %y = InstanceNormalization(%m, %s, %b) output %y as "y" })",
+               {{{"n", 1}}, {{"n", 3}}}, 1e-6);
+}
+
+// The mean of an image may be much greater than its deviation.
+TEST(RandomFinds, NormalizationsOfGreatMeans) {
+  for (const char* op :
+       {"InstanceNormalization(%m, %s, %b)", "GroupNormalization(%m, %s, %b) {num_groups=4}"})
+    check_engine(concat(R"(graph { input %x : float32[2, 8, h, 5]
+      const %s = float32[8] splat 1.5 const %b = float32[8] splat 0.25 const %c = float32[] {4096.0}
+      %q = Round(%x) %m = Add(%q, %c) %y = )",
+                        op, R"( output %y as "y" })"),
+                 {{{"h", 3}}, {{"h", 40}}}, 1e-5);
+}
+
 // Concat and Mean took a missing input for one of unknown size.
 TEST(RandomFinds, AbsentInputs) {
   for (const char* op : {"Concat(%x, %x, _, %x) {axis=0}", "Max(%x, _)", "MatMul(_, %x)",

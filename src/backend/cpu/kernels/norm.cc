@@ -34,15 +34,16 @@ void normalise_channels_first(const GroupNormParams& p, const NormTable& table, 
   float* y = p.y + unit * n;
   const auto count = static_cast<double>(n);
   const double mean = table.sum(x, n) / count;
-  const double squares = table.squared_deviations(x, n, static_cast<float>(mean));
+  const auto center = static_cast<float>(mean);
+  const double squares = table.squared_deviations(x, n, center);
   const double inverse = inverse_deviation(squares, count, p.epsilon);
   const int64_t first = unit % p.groups * p.group_channels;
   for (int64_t c = 0; c < p.group_channels; ++c) {
     const double scale = p.scale == nullptr ? 1.0 : p.scale[first + c];
     const double bias = p.bias == nullptr ? 0.0 : p.bias[first + c];
     const double factor = inverse * scale;
-    table.affine(x + c * p.spatial, y + c * p.spatial, p.spatial, static_cast<float>(factor),
-                 static_cast<float>(bias - mean * factor));
+    table.affine(x + c * p.spatial, y + c * p.spatial, p.spatial, center,
+                 static_cast<float>(factor), static_cast<float>(bias - (mean - center) * factor));
   }
 }
 
@@ -78,10 +79,10 @@ void normalise_channels_last(const GroupNormParams& p, const NormTable& table, i
       const double factor = inverse * (p.scale == nullptr ? 1.0 : p.scale[begin + c]);
       const double bias = p.bias == nullptr ? 0.0 : p.bias[begin + c];
       factors[c] = static_cast<float>(factor);
-      terms[c] = static_cast<float>(bias - means[c] * factor);
+      terms[c] = static_cast<float>(bias - (means[c] - centers[c]) * factor);
     }
   }
-  table.column_affine(p.x + at, p.y + at, channels, p.spatial, cols, factors, terms);
+  table.column_affine(p.x + at, p.y + at, channels, p.spatial, cols, centers, factors, terms);
 }
 
 }  // namespace

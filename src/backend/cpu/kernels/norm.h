@@ -61,13 +61,13 @@ struct NormTable {
   void (*row)(const RowNormParams& params, int64_t row);
   double (*sum)(const float* x, int64_t n);
   double (*squared_deviations)(const float* x, int64_t n, float mean);
-  // y = x * factor + term
-  void (*affine)(const float* x, float* y, int64_t n, float factor, float term);
+  // y = (x - center) * factor + term; x * factor alone would lose what a great mean cancels.
+  void (*affine)(const float* x, float* y, int64_t n, float center, float factor, float term);
   // out[c] += the sum over rows of (x - mean)^2, or of x where mean is null.
   void (*column_sums)(const float* x, int64_t row_stride, int64_t rows, int64_t cols,
                       const float* mean, double* out);
   void (*column_affine)(const float* x, float* y, int64_t row_stride, int64_t rows, int64_t cols,
-                        const float* factor, const float* term);
+                        const float* center, const float* factor, const float* term);
 };
 
 namespace plain {

@@ -74,11 +74,12 @@ void row(const RowNormParams& p, int64_t row) {
   if (p.inverse_deviation != nullptr) p.inverse_deviation[row] = inverse;
 }
 
-void affine(const float* x, float* y, int64_t n, float factor, float term) {
+void affine(const float* x, float* y, int64_t n, float center, float factor, float term) {
+  const Vec m = Vec::broadcast(center);
   const Vec f = Vec::broadcast(factor);
   const Vec t = Vec::broadcast(term);
   for (int64_t i = 0; i < n; i += kLanes) {
-    store_up_to(fma(load_up_to(x + i, n - i), f, t), y + i, n - i);
+    store_up_to(fma(load_up_to(x + i, n - i) - m, f, t), y + i, n - i);
   }
 }
 
@@ -103,15 +104,14 @@ void column_sums(const float* x, int64_t row_stride, int64_t rows, int64_t cols,
 }
 
 void column_affine(const float* x, float* y, int64_t row_stride, int64_t rows, int64_t cols,
-                   const float* factor, const float* term) {
+                   const float* center, const float* factor, const float* term) {
   for (int64_t r = 0; r < rows; ++r) {
     const float* from = x + r * row_stride;
     float* to = y + r * row_stride;
     for (int64_t c = 0; c < cols; c += kLanes) {
       const int64_t left = cols - c;
-      const Vec v =
-          fma(load_up_to(from + c, left), load_up_to(factor + c, left), load_up_to(term + c, left));
-      store_up_to(v, to + c, left);
+      const Vec d = load_up_to(from + c, left) - load_up_to(center + c, left);
+      store_up_to(fma(d, load_up_to(factor + c, left), load_up_to(term + c, left)), to + c, left);
     }
   }
 }
