@@ -430,6 +430,86 @@ inline void mma(u8, i32 (&c)[4], const u32 (&a)[4], const u32 (&b)[2]) {
   emulated::multiply<u8, i8, 4>(c, a, b);
 }
 
+// Products in the background are computed when they are waited for; what they read must be there
+// when they are issued too. A missing publish() is not seen.
+struct WarpgroupUnit {
+  static void publish() {}
+  void accept() {}
+  void commit() { ++groups_; }
+  template <int kPending>
+  void wait(int line = __builtin_LINE()) {
+    int kept = 0;
+    for (int i = 0; i < count_; ++i) {
+      if (groups_ - work_[i].group <= kPending) {
+        work_[kept++] = work_[i];
+      } else {
+        work_[i].run(work_[i], line);
+      }
+    }
+    count_ = kept;
+  }
+  template <int N, class T>
+  void multiply(float (&c)[N / 8][4], Shared<T> a, int i_a, Shared<T> b, int i_b,
+                int line = __builtin_LINE()) {
+    static_assert(N == 32 || N == 64 || N == 128 || N == 192 || N == 256);
+    emulated::Machine& m = emulated::machine();
+    const Work work{&compute<T, N>, &c[0][0], place(a.base + i_a, line), place(b.base + i_b, line),
+                    groups_};
+    u16 probe;
+    for (int k = 0; k < 16; ++k) {
+      for (int row = 0; row < 2; ++row) read(work.a, row_of_a() + 8 * row, k, &probe, line);
+      for (int column = 0; column < N; column += 8)
+        read(work.b, column + static_cast<int>(lane_index() / 4), k, &probe, line);
+    }
+    if (count_ == kMost) m.fail(m, emulated::Fault::kRunaway, "products under way", kMost, line);
+    work_[count_++] = work;
+  }
+
+ private:
+  struct Work {
+    void (*run)(const Work&, int line);
+    float* c;
+    u64 a, b;  // offsets in shared memory
+    int group;
+  };
+  static u64 place(const void* at, int line) {
+    emulated::Machine& m = emulated::machine();
+    const auto offset = static_cast<u64>(static_cast<const unsigned char*>(at) - m.shared);
+    if (offset % 1024 >= 128 || offset % 32 != 0)
+      m.fail(m, emulated::Fault::kMisaligned, "operand of a warp group", offset, line);
+    return offset;
+  }
+  static int row_of_a() { return static_cast<int>(warp_index() % 4 * 16 + lane_index() / 4); }
+  static void read(u64 operand, int row, int k, u16* to, int line) {
+    const u64 linear = operand + static_cast<u64>(row) * 128 + static_cast<u64>(k) * 2;
+    const u64 at = linear ^ ((linear >> 7 & 7) << 4);
+    emulated::read_shared(emulated::machine().shared + at, to, 2, 2, line);
+  }
+  template <class T, int N>
+  static void compute(const Work& work, int line) {
+    T a[2][16], b[16];
+    for (int k = 0; k < 16; ++k)
+      for (int half = 0; half < 2; ++half)
+        read(work.a, row_of_a() + 8 * half, k, &a[half][k].bits, line);
+    for (int j = 0; j < N / 8; ++j) {
+      for (int e = 0; e < 2; ++e) {
+        const int column = 8 * j + static_cast<int>(lane_index() % 4) * 2 + e;
+        for (int k = 0; k < 16; ++k) read(work.b, column, k, &b[k].bits, line);
+        for (int half = 0; half < 2; ++half) {
+          float sum = work.c[4 * j + 2 * half + e];
+          for (int k = 0; k < 16; ++k) sum += to_float(a[half][k]) * to_float(b[k]);
+          work.c[4 * j + 2 * half + e] = sum;
+        }
+      }
+    }
+  }
+
+  static constexpr int kMost = 64;
+  Work work_[kMost];
+  int count_ = 0;
+  int groups_ = 0;
+};
+
 // --- kernels one after another
 // --------------------------------------------------------------------
 

@@ -148,6 +148,14 @@ TEST(GemmKernel, SplitOverAClusterOfBlocks) {
   with_residual(i, {5, 9, 64, 1, 1, 4});  // two splits have nothing to do
 }
 
+TEST(GemmKernel, WarpGroups) {
+  const Instance i{"together", 128, 64, 64, 4, 8, 1, 1};
+  for (const Problem q : {Problem{1, 1, 1}, Problem{130, 67, 97, 2}, Problem{128, 64, 400}})
+    with_residual(i, q);
+  const Instance split{"together_split", 64, 32, 64, 4, 4, 1, 1};
+  with_residual(split, {70, 40, 520, 1, 2, 3});
+}
+
 TEST(GemmKernel, TransposedOperandsRowScale) {
   const Instance i{"transposed", 64, 32, 32, 3, 2, 1, 1, false, false};
   for (const Problem q : {Problem{1, 3, 5, 1, 2}, Problem{66, 40, 70, 2, 3}}) {
@@ -184,6 +192,12 @@ TEST(GemmKernel, NothingAligned) {
   for (const Problem q : {Problem{1, 1, 2}, Problem{17, 33, 66, 2}, Problem{5, 40, 130}}) {
     plain<f16, f16, f32>(i, q, -1, 1, 1e-5, 2);
   }
+}
+
+TEST(GemmKernel, WideWarpGroup) {
+  const Instance i{"together_wide", 64, 192, 64, 3, 4, 1, 1};
+  for (const Problem q : {Problem{65, 200, 130}, Problem{3, 20, 640}})
+    plain<bf16, bf16, f32>(i, q, -1, 1, 1e-5, 0);
 }
 
 TEST(GemmKernel, Tf32) {

@@ -88,6 +88,23 @@ struct BigTile : Half {
   static constexpr int kTileM = 128, kTileN = 128, kWarpsM = 2, kWarpsN = 4;
 };
 
+// Warp groups; eight warps of two groups, four of one.
+struct Together : Half {
+  static constexpr int kTileM = 128, kTileN = 64, kTileK = 64, kStages = 4;
+  static constexpr int kWarpsM = 8, kWarpsN = 1;
+  static constexpr bool kWarpgroup = true;
+};
+struct TogetherWide : Together {
+  using Input = bf16;
+  using Output = f32;
+  using Tail = NoTail;
+  static constexpr int kTileM = 64, kTileN = 192, kStages = 3, kWarpsM = 4;
+};
+struct TogetherSplit : Together {
+  static constexpr int kTileM = 64, kTileN = 32, kWarpsM = 4;
+  static constexpr bool kSplit = true;
+};
+
 struct Strict {
   using InputA = f32;
   using InputB = f32;
@@ -130,6 +147,11 @@ extern "C" PLANISH_KERNEL(128, 1)
     PLANISH_CLUSTER(4) void clustered(PLANISH_PARAMS(planish::GemmParams) p) {
   planish::gemm_kernel<planish::Clustered>(p);
 }
+#endif
+#if !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
+GEMM(together, Together)
+GEMM(together_wide, TogetherWide)
+GEMM(together_split, TogetherSplit)
 #endif
 GEMM(tf32, Tf32)
 GEMM(tf32_transposed, Tf32Transposed)

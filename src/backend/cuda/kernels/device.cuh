@@ -320,7 +320,8 @@ PLANISH_DEVICE T load_fresh(const T* from) {
 // --- shared memory
 // --------------------------------------------------------------------------------
 
-extern __shared__ __align__(128) unsigned char planish_shared_bytes[];
+// Aligned as the swizzle of WarpgroupUnit asks.
+extern __shared__ __align__(1024) unsigned char planish_shared_bytes[];
 
 // An array in shared memory. Uninitialised at the start of a block.
 template <class T>
@@ -556,6 +557,120 @@ PLANISH_DEVICE void mma(u8, i32 (&c)[4], const u32 (&a)[4], const u32 (&b)[2]) {
   __trap();
 #endif
 }
+
+// --- matrix units of a warp group (sm_90a) -------------------------------------------------------
+
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+#define PLANISH_WARPGROUP 1
+#else
+#define PLANISH_WARPGROUP 0
+#endif
+
+// Products that four neighbouring warps (from a multiple of four on) compute together, in the
+// background: c (64 x N) += a (64 x 16) b (16 x N). Warp w holds rows 16 w .. 16 w + 15 of c: c[j]
+// is the 16 x 8 fragment of mma() at columns 8 j. Operands lie in shared memory, K contiguous, in
+// rows of 128 bytes from a multiple of 1024 bytes on; the 16-byte chunks of row r are exchanged:
+// chunk i lies at i ^ (r % 8). All lanes of the group make the same calls:
+//   accept();            what the block wrote before, in registers and shared memory, may be used
+//   multiply<N>(...);    any number
+//   commit();            closes a group
+//   wait<kPending>();    until at most kPending groups are under way
+// Neither c nor the operands may be touched before the wait. Each thread that wrote operands calls
+// publish() behind its writes or wait_copies(), ahead of the barrier.
+struct WarpgroupUnit {
+  static PLANISH_DEVICE void publish() {
+#if PLANISH_WARPGROUP
+    asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+#endif
+  }
+  PLANISH_DEVICE void accept() {
+#if PLANISH_WARPGROUP
+    asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
+#endif
+  }
+  PLANISH_DEVICE void commit() {
+#if PLANISH_WARPGROUP
+    asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
+#endif
+  }
+  template <int kPending>
+  PLANISH_DEVICE void wait() {
+#if PLANISH_WARPGROUP
+    asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kPending) : "memory");
+#endif
+  }
+  // a and b begin at elements i_a and i_b: multiples of 1024 bytes, plus less than 128 bytes along
+  // K. N is 32, 64, 128, 192 or 256.
+  template <int N, class T>
+  PLANISH_DEVICE void multiply(float (&c)[N / 8][4], Shared<T> a, int i_a, Shared<T> b, int i_b) {
+    multiply(T{}, c, descriptor(a.address(i_a)), descriptor(b.address(i_b)));
+  }
+
+ private:
+  // Swizzle of 128 bytes, 1024 bytes from one eight rows to the next.
+  static PLANISH_DEVICE u64 descriptor(u32 address) {
+    return (u64{1} << 62) | (u64{1024 >> 4} << 32) | (u64{1} << 16) | ((address & 0x3ffff) >> 4);
+  }
+#if PLANISH_WARPGROUP
+#define PLANISH_OUT4(j) "+f"(c[j][0]), "+f"(c[j][1]), "+f"(c[j][2]), "+f"(c[j][3])
+#define PLANISH_OUT16(j) \
+  PLANISH_OUT4(j), PLANISH_OUT4(j + 1), PLANISH_OUT4(j + 2), PLANISH_OUT4(j + 3)
+#define PLANISH_OUT64(j) \
+  PLANISH_OUT16(j), PLANISH_OUT16(j + 4), PLANISH_OUT16(j + 8), PLANISH_OUT16(j + 12)
+// Names of registers by tens.
+#define PLANISH_TEN0 "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, "
+#define PLANISH_TEN(t)                                                                             \
+  "%" #t "0, %" #t "1, %" #t "2, %" #t "3, %" #t "4, %" #t "5, %" #t "6, %" #t "7, %" #t "8, %" #t \
+  "9, "
+#define PLANISH_NAMES16 PLANISH_TEN0 "%10, %11, %12, %13, %14, %15"
+#define PLANISH_NAMES32 PLANISH_TEN0 PLANISH_TEN(1) PLANISH_TEN(2) "%30, %31"
+#define PLANISH_NAMES64                                                    \
+  PLANISH_TEN0 PLANISH_TEN(1) PLANISH_TEN(2) PLANISH_TEN(3) PLANISH_TEN(4) \
+      PLANISH_TEN(5) "%60, %61, %62, %63"
+#define PLANISH_NAMES96                                                                   \
+  PLANISH_TEN0 PLANISH_TEN(1) PLANISH_TEN(2) PLANISH_TEN(3) PLANISH_TEN(4) PLANISH_TEN(5) \
+      PLANISH_TEN(6) PLANISH_TEN(7) PLANISH_TEN(8) "%90, %91, %92, %93, %94, %95"
+#define PLANISH_NAMES128                                                                  \
+  PLANISH_TEN0 PLANISH_TEN(1) PLANISH_TEN(2) PLANISH_TEN(3) PLANISH_TEN(4) PLANISH_TEN(5) \
+      PLANISH_TEN(6) PLANISH_TEN(7) PLANISH_TEN(8) PLANISH_TEN(9) PLANISH_TEN(10)         \
+          PLANISH_TEN(11) "%120, %121, %122, %123, %124, %125, %126, %127"
+#define PLANISH_WARPGROUP_MMA(type, n, names, a, b, ...)                                      \
+  PLANISH_DEVICE void multiply(type, float(&c)[n / 8][4], u64 left, u64 right) {              \
+    asm volatile("wgmma.mma_async.sync.aligned.m64n" #n "k16.f32." #type "." #type " {" names \
+                 "}, " a ", " b ", 1, 1, 1, 0, 0;"                                            \
+                 : __VA_ARGS__                                                                \
+                 : "l"(left), "l"(right));                                                    \
+  }
+#define PLANISH_WARPGROUP_MMAS(type)                                                   \
+  PLANISH_WARPGROUP_MMA(type, 32, PLANISH_NAMES16, "%16", "%17", PLANISH_OUT16(0))     \
+  PLANISH_WARPGROUP_MMA(type, 64, PLANISH_NAMES32, "%32", "%33", PLANISH_OUT16(0),     \
+                        PLANISH_OUT16(4))                                              \
+  PLANISH_WARPGROUP_MMA(type, 128, PLANISH_NAMES64, "%64", "%65", PLANISH_OUT64(0))    \
+  PLANISH_WARPGROUP_MMA(type, 192, PLANISH_NAMES96, "%96", "%97", PLANISH_OUT64(0),    \
+                        PLANISH_OUT16(16), PLANISH_OUT16(20))                          \
+  PLANISH_WARPGROUP_MMA(type, 256, PLANISH_NAMES128, "%128", "%129", PLANISH_OUT64(0), \
+                        PLANISH_OUT64(16))
+  PLANISH_WARPGROUP_MMAS(f16)
+  PLANISH_WARPGROUP_MMAS(bf16)
+#undef PLANISH_WARPGROUP_MMAS
+#undef PLANISH_WARPGROUP_MMA
+#undef PLANISH_NAMES128
+#undef PLANISH_NAMES96
+#undef PLANISH_NAMES64
+#undef PLANISH_NAMES32
+#undef PLANISH_NAMES16
+#undef PLANISH_TEN
+#undef PLANISH_TEN0
+#undef PLANISH_OUT64
+#undef PLANISH_OUT16
+#undef PLANISH_OUT4
+#else
+  template <class T, class C>
+  PLANISH_DEVICE void multiply(T, C&, u64, u64) {
+    __trap();
+  }
+#endif
+};
 
 // --- kernels one after another
 // --------------------------------------------------------------------

@@ -14,6 +14,10 @@
 //     static constexpr int kVectorA = 8, kVectorB = 8;
 //   };
 //
+// With `static constexpr bool kWarpgroup = true` (sm_90a; f16 and bf16) four warps multiply
+// together, straight from shared memory: kTileK 64, kWarpsM = kTileM / 16 a multiple of four,
+// kWarpsN and kWarpsK 1, both operands major in K, kTileN as WarpgroupUnit has it.
+//
 // With `static constexpr bool kExact = true` f32 is computed as three TF32 products of its high and
 // low parts: as exact as f32 itself, at a third of the rate.
 //
@@ -109,6 +113,13 @@ struct MmaTile {
       return false;
     }
   }();
+  static constexpr bool kWarpgroup = [] {
+    if constexpr (requires { Config::kWarpgroup; }) {
+      return Config::kWarpgroup;
+    } else {
+      return false;
+    }
+  }();
   static constexpr int kCluster = [] {
     if constexpr (requires { Config::kCluster; }) {
       return Config::kCluster;
@@ -140,6 +151,11 @@ struct MmaTile {
   static_assert(kStages >= 2, "the ring has at least two stages");
   static_assert(!kIntegers || (Config::kMajorKA && Config::kMajorKB),
                 "8-bit operands are major in K");
+
+  static_assert(!kWarpgroup ||
+                    (kIsHalf<T> && kTileK == 64 && kWarpsM % 4 == 0 && kWarpM == 16 &&
+                     kWarpsN == 1 && kWarpsK == 1 && Config::kMajorKA && Config::kMajorKB),
+                "what a warp group multiplies");
 
   Sum sums[kMmaM][kMmaN][4];
 
@@ -266,16 +282,23 @@ struct MmaTile {
     }
     int stage = 0;
     int filled = kStages - 1;
+    WarpgroupUnit unit;
     for (int step = 0; step < steps; ++step) {
       wait_copies<kStages - 2>();
+      if constexpr (kWarpgroup) WarpgroupUnit::publish();
       sync_block();
+      if constexpr (kWarpgroup) multiply_together(unit, stage);
       const int next = step + kStages - 1;
       if (next < steps) {
         load_a(stage_a(filled), next);
         load_b(stage_b(filled), next);
       }
       commit_copies();
-      multiply(stage);
+      if constexpr (kWarpgroup) {
+        unit.template wait<0>();
+      } else {
+        multiply(stage);
+      }
       stage = stage + 1 == kStages ? 0 : stage + 1;
       filled = filled + 1 == kStages ? 0 : filled + 1;
     }
@@ -426,6 +449,15 @@ struct MmaTile {
   }
 
  private:
+  // Begins the product of one stage.
+  PLANISH_DEVICE void multiply_together(WarpgroupUnit& unit, int stage) {
+    const int first = static_cast<int>(warp_index()) / 4 * 64 * kTileK;
+    unit.accept();
+    PLANISH_UNROLL
+    for (int k = 0; k < kTileK; k += 16)
+      unit.template multiply<kTileN>(sums[0], stage_a(stage), first + k, stage_b(stage), k);
+    unit.commit();
+  }
   // One element of a stage whose rows are K and hold kColumns elements of 4 bytes.
   template <int kColumns>
   static PLANISH_DEVICE float element(Shared<T> stage, int k, int column) {
@@ -470,9 +502,13 @@ struct MmaTile {
         const u32 b_finite[2] = {finite(b_high[j][0]), finite(b_high[j][1])};
         const u32 a_finite[4] = {finite(a_high[0]), finite(a_high[1]), finite(a_high[2]),
                                  finite(a_high[3])};
-        mma(T{}, sums[i][j], a_low, b_finite);
-        mma(T{}, sums[i][j], a_finite, b_low[j]);
-        mma(T{}, sums[i][j], a_high, b_high[j]);
+        // The matrix units cut what they add to a sum; added here it is rounded.
+        float part[4] = {};
+        mma(T{}, part, a_low, b_finite);
+        mma(T{}, part, a_finite, b_low[j]);
+        mma(T{}, part, a_high, b_high[j]);
+        PLANISH_UNROLL
+        for (int e = 0; e < 4; ++e) sums[i][j][e] += part[e];
       }
     }
   }
