@@ -90,7 +90,7 @@ def _options(options: Mapping[str, Any], shapes: Mapping[str, tuple[str, str, st
 
 
 def _value(array: Array) -> Any:
-    array = np.ascontiguousarray(array)
+    array = np.asarray(array, order="C")  # ascontiguousarray makes a scalar an array of one
     return pointer_value(NUMBERS[array.dtype], array.shape, array.ctypes.data, array.nbytes), array
 
 

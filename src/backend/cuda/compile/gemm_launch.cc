@@ -27,7 +27,7 @@ void add_batches(StepBuilder& step, const GemmWork& work, Launch& launch) {
 }
 
 std::string add_mma(StepBuilder& step, const GemmWork& work, const RootOutput& output,
-                    const Lowering& lowering) {
+                    Lowering& lowering) {
   const bool is_exact = work.type == DType::kF32 && !lowering.allow_tf32;
   const MmaProblem problem{.m = typical(work.m),
                            .n = typical(work.n),
@@ -35,6 +35,7 @@ std::string add_mma(StepBuilder& step, const GemmWork& work, const RootOutput& o
                            .batches = typical(work.batches),
                            .type = work.type,
                            .is_exact = is_exact,
+                           .is_major_kb = work.is_b_transposed,
                            .may_split = is_fixed(work)};
   const MmaChoice c = choose_mma(problem, lowering);
   const int vector_a =
@@ -42,26 +43,26 @@ std::string add_mma(StepBuilder& step, const GemmWork& work, const RootOutput& o
   const int vector_b = vector_of(
       work.type, {work.stride_b, work.is_b_transposed && !work.is_constant_b ? work.k : Dim(16),
                   work.batch_b[0], work.batch_b[1]});
-  const std::string source = concat(
-      "#define PLANISH_DEPENDENT_LAUNCH 1\n#include \"gemm.cuh\"\n", output.text(),
-      "struct Config {\n  using Input = planish::", element_name(work.type),
-      ";\n  using Output = ", output.element(), ";\n  using Tail = ", output.tail_name(), ";\n",
-      c.text(problem), "  static constexpr bool kMajorKA = true, kMajorKB = ",
-      work.is_b_transposed ? "true" : "false",
-      ", kConstantB = ", work.is_constant_b ? "true" : "false",
-      ";\n  static constexpr int kVectorA = ", vector_a, ", kVectorB = ", vector_b,
-      ";\n  static constexpr int kM = ", constant_or_zero(work.m),
-      ", kN = ", constant_or_zero(work.n), ", kK = ", constant_or_zero(work.k),
-      ";\n  static constexpr planish::i64 kStrideA = ", constant_or_zero(work.stride_a),
-      ", kStrideB = ", constant_or_zero(work.stride_b), ";\n};\nextern \"C\" PLANISH_KERNEL(",
-      c.threads(), ", 1) void entry(PLANISH_PARAMS(planish::GemmParams) p) {\n",
-      "  planish::gemm_kernel<Config>(p);\n}\n");
+  const std::string source =
+      concat("#define PLANISH_DEPENDENT_LAUNCH 1\n#include \"gemm.cuh\"\n", output.text(),
+             "struct Config {\n  using Input = planish::", element_name(work.type),
+             ";\n  using Output = ", output.element(), ";\n  using Tail = ", output.tail_name(),
+             ";\n", c.text(problem), "  static constexpr bool kMajorKA = true, kMajorKB = ",
+             work.is_b_transposed ? "true" : "false",
+             ", kConstantB = ", work.is_constant_b ? "true" : "false",
+             ";\n  static constexpr int kVectorA = ", vector_a, ", kVectorB = ", vector_b,
+             ";\n  static constexpr int kM = ", constant_or_zero(work.m),
+             ", kN = ", constant_or_zero(work.n), ", kK = ", constant_or_zero(work.k),
+             ";\n  static constexpr planish::i64 kStrideA = ", constant_or_zero(work.stride_a),
+             ", kStrideB = ", constant_or_zero(work.stride_b), ";\n};\nextern \"C\" ", c.entry(),
+             " void entry(PLANISH_PARAMS(planish::GemmParams) p) {\n",
+             "  planish::gemm_kernel<Config>(p);\n}\n");
   Launch launch(source);
   launch.in(work.a).in(work.b);
   output.add_address(launch);
   const Dim tiles = work.m.ceil_div(c.tile_m) * work.n.ceil_div(c.tile_n);
   const Dim layers = Dim::min(work.batches, kMaxGridZ);
-  if (c.splits > 1) {
+  if (c.has_parts()) {
     const int64_t part = int64_t{4} * c.tile_m * c.tile_n * c.splits;
     launch.scratch(step.scratch(tiles * layers * part)).zeros();
   } else {
@@ -117,7 +118,7 @@ std::string add_simt(StepBuilder& step, const GemmWork& work, const RootOutput& 
 }  // namespace
 
 std::string add_gemm(StepBuilder& step, const GemmWork& work, const RootOutput& output,
-                     const Lowering& lowering) {
+                     Lowering& lowering) {
   if (has_mma(work.type, lowering)) return add_mma(step, work, output, lowering);
   return add_simt(step, work, output);
 }

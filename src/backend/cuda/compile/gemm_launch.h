@@ -25,6 +25,6 @@ struct GemmWork {
 
 // The name of what was chosen; empty: no kernel computes it.
 std::string add_gemm(StepBuilder& step, const GemmWork& work, const RootOutput& output,
-                     const Lowering& lowering);
+                     Lowering& lowering);
 
 }  // namespace planish::cuda

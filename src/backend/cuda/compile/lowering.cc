@@ -112,6 +112,10 @@ int StepBuilder::input(Tensor constant) {
   return static_cast<int>(inputs_.size()) - 1;
 }
 
+int StepBuilder::input(const std::function<Tensor()>& make) {
+  return input(lowering_.packs ? make() : Tensor(DType::kU8, {0}));
+}
+
 int StepBuilder::dim(const Dim& dim) {
   is_storable_ = is_storable_ && plan::is_storable(dim);
   for (size_t i = 0; i < dims_.size(); ++i)
@@ -219,6 +223,7 @@ const ir::Value* outer_value(const ir::Node& node, const ir::Value* inner) {
 }
 
 std::optional<ref::StepChoice> lower_node(const ir::Node& node, Lowering& lowering) {
+  lowering.offers.clear();
   std::string key = node.op();
   if (key == "planish.Fused") {
     const ir::Node* root = fused_root(node);

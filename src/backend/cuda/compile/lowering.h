@@ -11,6 +11,7 @@
 //   }
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -26,9 +27,18 @@ namespace planish::cuda {
 
 // What all lowerings of one build share.
 struct Lowering {
+  // A way to compute a node among others, for the tuner.
+  struct Offer {
+    std::string tactic;
+    double seconds = 0;  // estimated
+  };
+
   std::vector<Target> targets;  // kernels must compile for each
   int multiprocessors = 132;    // of the device, or of a typical one of its kind
   bool allow_tf32 = false;
+  bool packs = true;   // false: constants may be of no size, nothing will be run
+  std::string wanted;  // the tactic to take where it is offered; empty: the cheapest by estimate
+  std::vector<Offer> offers;                   // of the node lowered last, the cheapest first
   std::map<std::string, std::string> sources;  // of the kernels chosen so far, by key
 
   bool all_at_least(int number) const {
@@ -83,6 +93,8 @@ class StepBuilder {
   // The step's input that holds the value; each value once. Null: -1.
   int input(const ir::Value* value);
   int input(Tensor constant);
+  // A constant that is made only if it is needed.
+  int input(const std::function<Tensor()>& make);
   // Number of the expression. False from is_storable: the node cannot be lowered.
   int dim(const Dim& dim);
   bool is_storable() const { return is_storable_; }

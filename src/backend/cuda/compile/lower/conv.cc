@@ -102,7 +102,7 @@ std::optional<ref::StepChoice> lower_pixelwise(const ir::Node& node, Lowering& l
   StepBuilder step(lowering);
   GemmWork work{.type = type};
   work.a = step.input(layer->x);
-  work.b = step.input(packed_filters(*layer, layer->channels(), row));
+  work.b = step.input([&] { return packed_filters(*layer, layer->channels(), row); });
   work.is_constant_b = work.is_b_transposed = true;
   work.m = product(layer->out, 0, layer->out.size() - 1);
   work.n = layer->filters();
@@ -268,18 +268,18 @@ std::optional<ref::StepChoice> lower_implicit(const ir::Node& node, Lowering& lo
   const int image = pads ? add_packed_image(step, *layer, channels) : -1;
   const int64_t pixel = channels * layer->groups;
   Launch launch(concat("#define PLANISH_DEPENDENT_LAUNCH 1\n#include \"conv.cuh\"\n", output.text(),
-                       config_text(*layer, output, problem, c, channels, vector_a),
-                       "extern \"C\" PLANISH_KERNEL(", c.threads(),
-                       ", 1) void entry(PLANISH_PARAMS(planish::ConvParams) p) {\n"
+                       config_text(*layer, output, problem, c, channels, vector_a), "extern \"C\" ",
+                       c.entry(),
+                       " void entry(PLANISH_PARAMS(planish::ConvParams) p) {\n"
                        "  planish::conv_kernel<Config>(p);\n}\n"));
   if (pads)
     launch.scratch(image);
   else
     launch.in(step.input(layer->x));
-  launch.in(step.input(packed_filters(*layer, channels, row)));
+  launch.in(step.input([&] { return packed_filters(*layer, channels, row); }));
   output.add_address(launch);
   const Dim tiles = pixels.ceil_div(c.tile_m) * Dim((filters + c.tile_n - 1) / c.tile_n);
-  if (c.splits > 1)
+  if (c.has_parts())
     launch.scratch(step.scratch(tiles * (layer->groups * 4 * c.tile_m * c.tile_n * c.splits)))
         .zeros();
   else

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <cstring>
 
 #include "backend/cuda/compile/axes.h"
@@ -8,18 +9,32 @@
 namespace planish::cuda {
 namespace {
 
-// A constant [k, n] with rows that begin at whole vectors.
-Tensor with_padded_rows(const Tensor& w) {
-  const auto bytes = static_cast<size_t>(dtype_bits(w.dtype()) / 8);
-  const int64_t vector = 16 / static_cast<int64_t>(bytes);
-  const int64_t stride = (w.dim(1) + vector - 1) / vector * vector;
-  if (stride == w.dim(1)) return w;
-  Tensor out(w.dtype(), {w.dim(0), stride});
+int64_t row_of(const Tensor& w) {
+  const int64_t vector = 128 / dtype_bits(w.dtype());
+  return (w.dim(0) + vector - 1) / vector * vector;
+}
+
+template <class T>
+void transpose(const T* from, int64_t k, int64_t n, int64_t row, T* to) {
+  constexpr int64_t kBlock = 32;  // keeps both sides in the cache
+  for (int64_t n0 = 0; n0 < n; n0 += kBlock)
+    for (int64_t k0 = 0; k0 < k; k0 += kBlock)
+      for (int64_t i = n0; i < std::min(n, n0 + kBlock); ++i)
+        for (int64_t j = k0; j < std::min(k, k0 + kBlock); ++j) to[i * row + j] = from[j * n + i];
+}
+
+// A constant [k, n] as [n, k], its rows padded with zeros to whole vectors: so that K is the
+// contiguous axis.
+Tensor transposed(const Tensor& w) {
+  const int64_t k = w.dim(0), n = w.dim(1), row = row_of(w);
+  Tensor out(w.dtype(), {n, row});
   std::memset(out.data(), 0, out.bytes());
-  const size_t row = static_cast<size_t>(w.dim(1)) * bytes;
-  for (int64_t k = 0; k < w.dim(0); ++k)
-    std::memcpy(out.data() + static_cast<size_t>(k * stride) * bytes,
-                w.data() + static_cast<size_t>(k) * row, row);
+  if (dtype_bits(w.dtype()) == 16)
+    transpose(reinterpret_cast<const uint16_t*>(w.data()), k, n, row,
+              reinterpret_cast<uint16_t*>(out.data()));
+  else
+    transpose(reinterpret_cast<const uint32_t*>(w.data()), k, n, row,
+              reinterpret_cast<uint32_t*>(out.data()));
   return out;
 }
 
@@ -80,9 +95,9 @@ std::optional<ref::StepChoice> lower_mat_mul(const ir::Node& node, Lowering& low
   work.a = step.input(outer_value(node, a));
   work.is_constant_b = b->is_constant();
   if (b->is_constant() && sb.size() == 2) {
-    Tensor w = with_padded_rows(b->constant());
-    work.stride_b = w.dim(1);
-    work.b = w.dims() == b->constant().dims() ? step.input(b) : step.input(std::move(w));
+    work.is_b_transposed = true;
+    work.stride_b = row_of(b->constant());
+    work.b = step.input([&] { return transposed(b->constant()); });
   } else {
     work.b = step.input(b);
   }
