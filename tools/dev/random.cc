@@ -67,7 +67,7 @@ void report(const RandomModel& model, uint64_t seed, const CheckResult& result, 
 }
 
 // Of all runs, those that were not compared are few, or the comparison says little.
-constexpr uint64_t kMostPercentNotCompared = 5;
+constexpr uint64_t kMostPercentNotCompared = 10;
 
 class Counts {
  public:
