@@ -24,6 +24,15 @@ int64_t constant_bytes(const Tensor& t) {
   return bytes;
 }
 
+// Weights in another order: backends pack them, so that the product reads nothing else.
+bool turns_weights(const ir::Node& node) {
+  if (node.op() != "Transpose" || node.output()->uses().empty()) return false;
+  const auto& uses = node.output()->uses();
+  return std::all_of(uses.begin(), uses.end(), [](const ir::Use& use) {
+    return use.node != nullptr && use.node->op() == "MatMul" && use.index == 1;
+  });
+}
+
 class Folder {
  public:
   explicit Folder(PassContext& context) : context_(context) {}
@@ -40,7 +49,9 @@ class Folder {
       inputs.emplace_back(in != nullptr ? Datum(in->constant()) : Datum());
     }
     const int64_t limit =
-        std::min(context_.fold_bytes, std::max(kAlwaysFoldBytes, saturating_growth(input_bytes)));
+        turns_weights(node) ? std::max(context_.fold_bytes, input_bytes)
+                            : std::min(context_.fold_bytes,
+                                       std::max(kAlwaysFoldBytes, saturating_growth(input_bytes)));
     if (!fits(node, limit)) return false;
     std::vector<Datum> results;
     if (!evaluate_node(op, node, inputs, limit, results)) return false;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/layout/heads.h"
 
+#include <cmath>
+
 #include "passes/rewrite.h"
 
 namespace planish::passes {
@@ -49,12 +51,33 @@ bool pack(ir::Node& node, Patch& patch) {
   return true;
 }
 
+// A mask of bools adds minus infinity where it is false; one of integers adds them.
+bool float_mask(ir::Node& node, Patch& patch) {
+  ir::Value* mask = node.inputs().size() > 3 ? node.input(3) : nullptr;
+  if (mask == nullptr || node.outputs().size() != 1 || !mask->type().is_tensor() ||
+      node.input(0)->type().dtype != DType::kF32 ||
+      (mask->type().dtype != DType::kBool && !is_integer(mask->type().dtype)))
+    return false;
+  std::vector<ir::Value*> inputs = node.inputs();
+  inputs[3] = mask->type().dtype == DType::kBool
+                  ? patch.add("Where", {mask, patch.constant(0.0F), patch.constant(-HUGE_VALF)})
+                  : patch.add("Cast", {mask}, {{"to", static_cast<int64_t>(DType::kF32)}});
+  patch.replace(node.output(), patch.add("Attention", inputs, node.attributes()));
+  return true;
+}
+
+constexpr Rule kMasks[] = {{"float-mask", "Attention", float_mask}};
+
 constexpr Rule kRules[] = {{"pack-heads", "Transpose", pack}};
 
 }  // namespace
 
 bool pack_heads(ir::Graph& graph, PassContext& context) {
   return apply_rules(graph, kRules, context);
+}
+
+bool use_float_masks(ir::Graph& graph, PassContext& context) {
+  return apply_rules(graph, kMasks, context);
 }
 
 }  // namespace planish::passes

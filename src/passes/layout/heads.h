@@ -11,4 +11,7 @@ namespace planish::passes {
 // length, heads * size]: the transposes go.
 bool pack_heads(ir::Graph& graph, PassContext& context);
 
+// Masks of Attention that are bools or integers become float32; layers share them.
+bool use_float_masks(ir::Graph& graph, PassContext& context);
+
 }  // namespace planish::passes

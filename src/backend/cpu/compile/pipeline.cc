@@ -45,6 +45,7 @@ bool fold_quantized_weights(ir::Graph& graph, passes::PassContext& context) {
 
 constexpr passes::Pass kLayout[] = {
     {"widen-halves", passes::widen_halves},
+    {"use-float-masks", passes::use_float_masks},
     {"spell-out-quantized", passes::spell_out_quantized},
     {"use-channels-last", passes::use_channels_last},
     {"use-integer-channels-last", passes::use_integer_channels_last},

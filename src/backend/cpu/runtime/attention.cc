@@ -112,7 +112,11 @@ class AttentionStep final : public StepKernel {
 
   static void bind_mask(const StepShapes& shapes, AttentionParams& p) {
     const KnownTensor& m = shapes.input(3);
-    shapes.require(m.dtype == DType::kF32 && m.rank() <= 4, "expected a float32 mask");
+    shapes.require(m.dtype == DType::kF32 && m.rank() >= 1 && m.rank() <= 4,
+                   "expected a float32 mask of rank 1 to 4");
+    // A mask shorter than the keys goes on with minus infinity: those have no weight.
+    shapes.require(m.dims.back() <= p.k_length, "the mask is longer than the keys");
+    p.k_length = m.dims.back();
     const int64_t wanted[4] = {p.batch, p.heads, p.q_length, p.k_length};
     int64_t* strides[4] = {&p.mask_batch, &p.mask_head, &p.mask_q, &p.mask_k};
     int64_t stride = 1;
@@ -120,7 +124,7 @@ class AttentionStep final : public StepKernel {
       const int at = m.rank() - 4 + i;
       const int64_t d = at < 0 ? 1 : m.dims[static_cast<size_t>(at)];
       shapes.require(d == 1 || d == wanted[i], "the mask does not broadcast to the scores");
-      *strides[i] = d == 1 ? 0 : stride;
+      *strides[i] = d == 1 && i < 3 ? 0 : stride;
       stride *= d;
     }
   }
