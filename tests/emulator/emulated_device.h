@@ -181,6 +181,8 @@ inline u32 to_tf32(float x) {
 inline float exp2_approx(float x) { return __builtin_exp2f(x); }
 inline float reciprocal_approx(float x) { return 1.0f / x; }
 inline float tanh_approx(float x) { return ::tanhf(x); }
+inline float divide_approx(float x, float y) { return x / y; }
+inline float sqrt_approx(float x) { return ::sqrtf(x); }
 inline float rsqrt_approx(float x) { return 1.0f / ::sqrtf(x); }
 
 // --- global memory

@@ -113,7 +113,7 @@ def planish_run(name: str, batch: int, precision: str, row: dict[str, Any]) -> C
             torch.randn(dims, device="cuda")
             if array.dtype.kind == "f"
             else torch.ones(dims, dtype=torch.int64, device="cuda")
-            if "mask" in key
+            if "mask" in key or "type" in key
             else torch.randint(0, 1000, dims, device="cuda")
         )
         values.append((key, tensor))

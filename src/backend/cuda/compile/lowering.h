@@ -101,6 +101,8 @@ class StepBuilder {
   // Room for `bytes` more of scratch memory; the expression of its offset.
   int scratch(const Dim& bytes);
   void may_overwrite(int output, int input);
+  // Of what the step's kernels write last: functions need be no better than that.
+  void rounds_to(DType type) { is_fast_ = is_fast_ || type == DType::kF16 || type == DType::kBF16; }
   // Runs fail unless `window` elements fit into spatial axis `axis`, of size `in`, with `pads`.
   void require_window(size_t axis, const Dim& in, int64_t window, int64_t pads);
   // More shared memory than a target has makes the node one of the host.
@@ -117,6 +119,7 @@ class StepBuilder {
   std::vector<int64_t> windows_;
   Dim scratch_ = 0;
   bool is_storable_ = true;
+  bool is_fast_ = false;
 };
 
 using LowerNode = std::optional<ref::StepChoice> (*)(const ir::Node& node, Lowering& lowering);

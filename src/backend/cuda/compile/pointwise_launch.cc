@@ -113,6 +113,7 @@ int offset_of(StepBuilder& step, const PointwiseOperand& operand) {
 }  // namespace
 
 bool add_pointwise(StepBuilder& step, const PointwiseWork& work) {
+  step.rounds_to(work.output.type);
   if (work.inputs.size() > kMaxInputs) return false;
   const Plan plan = make_plan(work);
   if (plan.axes.dims.size() > kMaxRank) return false;

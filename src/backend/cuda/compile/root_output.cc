@@ -13,6 +13,7 @@ namespace planish::cuda {
 RootOutput::RootOutput(const ir::Node& node, const ir::Value* bias, const TailShape& shape,
                        StepBuilder& step, bool has_tails)
     : node_(node), root_(root_of(node)) {
+  step.rounds_to(node.output()->type().dtype);
   std::optional<Tail> whole;
   if (has_tails || &root_ == &node_) whole = build_tail(node, bias, shape);
   if (whole && (has_tails || whole->text.empty())) {

@@ -212,18 +212,18 @@ PLANISH_DEVICE void conv_kernel(const ConvParams& p) {
         CopyB::copy(stage, w + at, p.stride_w, p.filters - first_n, end_k - first_k - at);
       });
   const i64 place = static_cast<i64>(group) * grid_x() + block_x();
-  finish_product<Config>(
-      product, place, p.parts, p.counters, [&](i32 row, i32 column, typename Tile::Sum(&sums)[8]) {
+  const auto writer = tile_writer<typename Config::Tail, Output, typename Tile::Sum>(
+      p.tail, [&](i32 row, i32 column) {
         const i32 at = first_m + row;
         const i32 filter = first_n + column;
-        if (at >= pixels || filter >= p.filters) return;
         const i32 of_image = at / s.pixels();
         const i32 pixel = at - of_image * s.pixels();
         const i32 channel = group * p.filters + filter;
-        Output* to = pointer<Output>(p.y) + of_image * p.y_image + pixel * p.y_pixel + channel;
-        emit_row<typename Config::Tail>(to, p.tail, of_image, pixel, channel,
-                                        least(8, p.filters - filter), sums);
+        return RowPlace<Output>{
+            pointer<Output>(p.y) + of_image * p.y_image + pixel * p.y_pixel + channel, of_image,
+            pixel, channel, at < pixels ? most(0, least(8, p.filters - filter)) : 0};
       });
+  finish_product<Config>(product, place, p.parts, p.counters, writer);
 }
 
 }  // namespace planish

@@ -199,6 +199,17 @@ PLANISH_DEVICE float reciprocal_approx(float x) {
   asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
   return y;
 }
+// Good to 2 ulp for divisors from 2^-126 to 2^126; 0 for larger ones that are finite.
+PLANISH_DEVICE float divide_approx(float x, float y) {
+  float z;
+  asm("div.approx.f32 %0, %1, %2;" : "=f"(z) : "f"(x), "f"(y));
+  return z;
+}
+PLANISH_DEVICE float sqrt_approx(float x) {
+  float y;
+  asm("sqrt.approx.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
 PLANISH_DEVICE float rsqrt_approx(float x) {
   float y;
   asm("rsqrt.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));

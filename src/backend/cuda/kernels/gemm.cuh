@@ -78,32 +78,69 @@ PLANISH_DEVICE TileIndex tile_of(u32 block, i32 rows, i32 columns) {
   return {first + within % height, within / height};
 }
 
-// Rounds and stores sums that need no float in between, else applies the tail.
-template <class Tail, class Output, class Sum>
-PLANISH_DEVICE void emit_row(Output* to, const TailOperand* operands, i64 batch, i64 row,
-                             i64 column, int count, Sum (&x)[8]) {
-  if constexpr (kSame<Sum, Output> && kSame<Tail, NoTail>) {
-    PLANISH_UNROLL
-    for (int e = 0; e < 8; ++e) {
-      if (e < count) store(to + e, x[e]);
-    }
-  } else {
-    float y[8];
-    PLANISH_UNROLL
-    for (int e = 0; e < 8; ++e) y[e] = static_cast<float>(x[e]);
-    apply_tail<Tail>(operands, batch, row, column, count, y);
-    store_row(to, count, y);
+// Where eight neighbouring columns of a product go.
+template <class Output>
+struct RowPlace {
+  Output* to = nullptr;
+  i64 batch = 0;  // as the tail counts them
+  i64 row = 0;
+  i64 column = 0;
+  int count = 0;  // columns that exist; 0: nothing does
+};
+
+// Takes rows of a tile (MmaTile::finish): rounds and stores sums that need no float in between,
+// else applies the tail. Locate: RowPlace operator()(i32 row, i32 column), from the tile's corner.
+template <class Tail, class Output, class Sum, class Locate>
+struct TileWriter {
+  static constexpr bool kIsPlain = kSame<Sum, Output> && kSame<Tail, NoTail>;
+  using Columns = TailValues<Tail, 8, true>;
+  struct Row {
+    RowPlace<Output> place;
+    TailValues<Tail, 8, false> values;
+  };
+
+  Locate locate;
+  const TailOperand* operands;
+
+  PLANISH_DEVICE void fetch_columns(i32 column, Columns& columns) const {
+    const RowPlace<Output> place = locate(0, column);
+    if (place.count > 0) columns.fetch(operands, 0, 0, place.column, place.count);
   }
+  PLANISH_DEVICE void fetch(i32 row, i32 column, Row& held) const {
+    held.place = locate(row, column);
+    const RowPlace<Output>& p = held.place;
+    if (p.count > 0) held.values.fetch(operands, p.batch, p.row, p.column, p.count);
+  }
+  PLANISH_DEVICE void write(const Columns& columns, const Row& held, Sum (&x)[8]) const {
+    if (held.place.count == 0) return;
+    if constexpr (kIsPlain) {
+      PLANISH_UNROLL
+      for (int e = 0; e < 8; ++e) {
+        if (e < held.place.count) store(held.place.to + e, x[e]);
+      }
+    } else {
+      float y[8];
+      PLANISH_UNROLL
+      for (int e = 0; e < 8; ++e) y[e] = static_cast<float>(x[e]);
+      apply_tail<Tail>(columns, held.values, y);
+      store_row(held.place.to, held.place.count, y);
+    }
+  }
+};
+template <class Tail, class Output, class Sum, class Locate>
+PLANISH_DEVICE TileWriter<Tail, Output, Sum, Locate> tile_writer(const TailOperand* operands,
+                                                                 Locate locate) {
+  return {locate, operands};
 }
 
 // Hands out a tile's rows (MmaTile::finish), after joining the splits of K. False: another block
 // does it.
-template <class Config, class Emit>
+template <class Config, class Writer>
 PLANISH_DEVICE bool finish_product(MmaTile<Config>& product, i64 place, u64 parts, u64 counters,
-                                   Emit emit) {
+                                   const Writer& writer) {
   using Tile = MmaTile<Config>;
   if constexpr (Tile::kCluster > 1) {
-    product.finish_cluster(emit);
+    product.finish_cluster(writer);
   } else {
     if constexpr (Config::kSplit) {
       const auto splits = static_cast<int>(grid_y());
@@ -114,7 +151,7 @@ PLANISH_DEVICE bool finish_product(MmaTile<Config>& product, i64 place, u64 part
         return false;
       }
     }
-    product.finish(emit);
+    product.finish(writer);
   }
   return true;
 }
@@ -175,14 +212,14 @@ PLANISH_DEVICE void gemm_kernel(const GemmParams& p) {
           }
         });
     const i64 place = static_cast<i64>(batch) * grid_x() + block_x();
-    const bool is_done = finish_product<Config>(
-        product, place, p.parts, p.counters, [&](i32 row, i32 column, typename Tile::Sum(&x)[8]) {
+    const auto writer = tile_writer<typename Config::Tail, Output, typename Tile::Sum>(
+        p.tail, [&](i32 row, i32 column) {
           const i32 r = first_m + row;
           const i32 s = first_n + column;
-          if (r >= m || s >= n) return;
-          emit_row<typename Config::Tail>(c + r * p.stride_c + s, p.tail, batch, r, s,
-                                          least(8, n - s), x);
+          return RowPlace<Output>{c + r * p.stride_c + s, batch, r, s,
+                                  r < m ? most(0, least(8, n - s)) : 0};
         });
+    const bool is_done = finish_product<Config>(product, place, p.parts, p.counters, writer);
     if (!is_done) return;
     sync_block();
   }

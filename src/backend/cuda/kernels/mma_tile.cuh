@@ -366,11 +366,15 @@ struct MmaTile {
 
   // Splits of K over the blocks of a cluster: each adds up and hands out (as finish()) its share of
   // the rows, reading the parts of all from their shared memory.
-  template <class Emit>
-  PLANISH_DEVICE void finish_cluster(Emit emit) {
+  template <class Writer>
+  PLANISH_DEVICE void finish_cluster(const Writer& writer) {
     constexpr int kStride = kTileN + 8;
-    constexpr int kItems = kTileM * kTileN / 8;
+    constexpr int kColumns = kTileN / 8;
+    constexpr int kItems = kTileM * kColumns;
+    constexpr int kAtOnce = kThreads * kCluster;
     const int lane = static_cast<int>(lane_index());
+    const int first =
+        static_cast<int>(block_y()) % kCluster * kThreads + static_cast<int>(thread_index());
     const Shared<Sum> tile = shared_array<Sum>(0);
     PLANISH_UNROLL
     for (int e = 0; e < kMmaM * kMmaN * 2; ++e) {
@@ -380,12 +384,18 @@ struct MmaTile {
       const int row = warp_m() * kWarpM + 16 * i + 8 * half + lane / 4;
       tile.template set_pack<2>(row * kStride + warp_n() * kWarpN + 8 * j + lane % 4 * 2, two);
     }
+    typename Writer::Columns columns;
+    typename Writer::Row held;
+    const auto fetch = [&](int item) {
+      if (item >= kItems) return;
+      writer.fetch_columns(item % kColumns * 8, columns);
+      writer.fetch(item / kColumns, item % kColumns * 8, held);
+    };
+    fetch(first);
     sync_cluster(kCluster);
-    const int rank = static_cast<int>(block_y()) % kCluster;
-    for (int item = static_cast<int>(thread_index()) * kCluster + rank; item < kItems;
-         item += kThreads * kCluster) {
-      const int row = item / (kTileN / 8);
-      const int column = item % (kTileN / 8) * 8;
+    for (int item = first; item < kItems; item += kAtOnce) {
+      const int row = item / kColumns;
+      const int column = item % kColumns * 8;
       Pack<Sum, 4> parts[kCluster][2];
       PLANISH_UNROLL
       for (int s = 0; s < kCluster; ++s) {
@@ -401,54 +411,79 @@ struct MmaTile {
         PLANISH_UNROLL
         for (int e = 0; e < 8; ++e) x[e] += parts[s][e / 4].at[e % 4];
       }
-      emit(row, column, x);
+      writer.write(columns, held, x);
+      fetch(item + kAtOnce);
     }
     // No block leaves while others read its memory.
     sync_cluster(kCluster);
   }
 
-  // Hands the tile out in rows: emit(row, column, x) with eight neighbouring columns from `column`,
-  // both counted from the tile's corner. Called by all threads after run().
-  template <class Emit>
-  PLANISH_DEVICE void finish(Emit emit) {
+  // Hands the tile out in rows of eight neighbouring columns, both counted from the tile's corner:
+  //   Writer::Columns, fetch_columns(column, columns)  what is the same for all rows
+  //   Writer::Row, fetch(row, column, held)            what to read for a row, before any is
+  //   written write(columns, held, x)
+  // Called by all threads after run().
+  template <class Writer>
+  PLANISH_DEVICE void finish(const Writer& writer) {
     if (warp_k() != 0) return;
     const int warp = static_cast<int>(warp_index());
     const int lane = static_cast<int>(lane_index());
     const Shared<Sum> staging =
         shared_array<Sum>(static_cast<u32>(warp * 16 * kRowStride * static_cast<int>(sizeof(Sum))));
     constexpr int kRowLanes = kWarpN / 8;
-    constexpr int kRows = least(16, 32 / kRowLanes);
+    constexpr int kRows = least(16, 32 / kRowLanes);  // written at once
+    constexpr int kTurns = ceil_div(16, kRows);
+    constexpr int kHeld = least(kTurns, 8);  // turns whose operands are fetched together
+    const int column = warp_n() * kWarpN + lane % kRowLanes * 8;
+    const bool takes_part = lane / kRowLanes < kRows;
+    typename Writer::Columns columns;
+    if (takes_part) writer.fetch_columns(column, columns);
     PLANISH_UNROLL
     for (int i = 0; i < kMmaM; ++i) {
-      sync_warp();
       PLANISH_UNROLL
-      for (int j = 0; j < kMmaN; ++j) {
+      for (int first = 0; first < kTurns; first += kHeld) {
+        typename Writer::Row held[kHeld];
         PLANISH_UNROLL
-        for (int half = 0; half < 2; ++half) {
-          const Pack<Sum, 2> two{{sums[i][j][2 * half], sums[i][j][2 * half + 1]}};
-          staging.template set_pack<2>((lane / 4 + 8 * half) * kRowStride + 8 * j + lane % 4 * 2,
-                                       two);
+        for (int turn = 0; turn < kHeld; ++turn) {
+          const int row = (first + turn) * kRows + lane / kRowLanes;
+          if (takes_part && row < 16)
+            writer.fetch(warp_m() * kWarpM + 16 * i + row, column, held[turn]);
         }
-      }
-      sync_warp();
-      PLANISH_UNROLL
-      for (int first = 0; first < 16; first += kRows) {
-        const int row = first + lane / kRowLanes;
-        const int column = lane % kRowLanes * 8;
-        if (lane / kRowLanes >= kRows || row >= 16) continue;
-        Sum x[8];
+        if (first == 0) stage_rows(staging, i);
         PLANISH_UNROLL
-        for (int part = 0; part < 2; ++part) {
-          const auto four = staging.template get_pack<4>(row * kRowStride + column + 4 * part);
+        for (int turn = 0; turn < kHeld; ++turn) {
+          const int row = (first + turn) * kRows + lane / kRowLanes;
+          if (!takes_part || row >= 16) continue;
+          Sum x[8];
           PLANISH_UNROLL
-          for (int e = 0; e < 4; ++e) x[4 * part + e] = four.at[e];
+          for (int part = 0; part < 2; ++part) {
+            const auto four =
+                staging.template get_pack<4>(row * kRowStride + lane % kRowLanes * 8 + 4 * part);
+            PLANISH_UNROLL
+            for (int e = 0; e < 4; ++e) x[4 * part + e] = four.at[e];
+          }
+          writer.write(columns, held[turn], x);
         }
-        emit(warp_m() * kWarpM + 16 * i + row, warp_n() * kWarpN + column, x);
       }
     }
   }
 
  private:
+  // Sixteen rows of a warp's part of C.
+  PLANISH_DEVICE void stage_rows(Shared<Sum> staging, int i) {
+    const int lane = static_cast<int>(lane_index());
+    sync_warp();
+    PLANISH_UNROLL
+    for (int j = 0; j < kMmaN; ++j) {
+      PLANISH_UNROLL
+      for (int half = 0; half < 2; ++half) {
+        const Pack<Sum, 2> two{{sums[i][j][2 * half], sums[i][j][2 * half + 1]}};
+        staging.template set_pack<2>((lane / 4 + 8 * half) * kRowStride + 8 * j + lane % 4 * 2,
+                                     two);
+      }
+    }
+    sync_warp();
+  }
   // Begins the product of one stage.
   PLANISH_DEVICE void multiply_together(WarpgroupUnit& unit, int stage) {
     const int first = static_cast<int>(warp_index()) / 4 * 64 * kTileK;

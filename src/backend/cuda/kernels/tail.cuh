@@ -54,62 +54,111 @@ PLANISH_DEVICE bool aligned(const T* at) {
   return reinterpret_cast<u64>(at) % kBytes == 0;
 }
 
-// Reads `count` (at most kVector) neighbouring columns of operand `i` into in[...][i].
-template <class T, bool kVectorised, int kVector>
-PLANISH_DEVICE void read(const TailOperand& operand, i64 offset, int count, int i,
-                         float (&in)[kVector][kMaxTailOperands]) {
-  const T* at = pointer<const T>(operand.address) + offset;
-  if constexpr (kVectorised && kVector > 1) {
+// Operand i of a tail.
+template <class Tail, int i>
+struct Operand {
+  using Type = u8;
+  static constexpr bool kExists = false, kColumn = false, kDense = false;
+};
+#define PLANISH_TAIL_OPERAND(i)                                       \
+  template <class Tail>                                               \
+    requires(Tail::kOperands > i)                                     \
+  struct Operand<Tail, i> {                                           \
+    using Type = typename Tail::Operand##i;                           \
+    static constexpr bool kExists = true, kColumn = Tail::kColumn##i; \
+    static constexpr bool kDense = [] {                               \
+      if constexpr (requires { Tail::kDense##i; }) {                  \
+        return Tail::kDense##i;                                       \
+      } else {                                                        \
+        return false;                                                 \
+      }                                                               \
+    }();                                                              \
+  };
+PLANISH_TAIL_OPERAND(0)
+PLANISH_TAIL_OPERAND(1)
+PLANISH_TAIL_OPERAND(2)
+PLANISH_TAIL_OPERAND(3)
+PLANISH_TAIL_OPERAND(4)
+PLANISH_TAIL_OPERAND(5)
+PLANISH_TAIL_OPERAND(6)
+PLANISH_TAIL_OPERAND(7)
+#undef PLANISH_TAIL_OPERAND
+
+// Reads `count` (at most kVector) neighbouring columns; zeros behind.
+template <bool kNeighbours, class T, int kVector>
+PLANISH_DEVICE void read(const T* at, i64 stride, int count, Pack<T, kVector>& pack) {
+  if constexpr (kNeighbours && kVector > 1) {
     if (count == kVector && aligned<kVector>(at)) {
-      const Pack<T, kVector> pack = load_pack<kVector>(at);
-      PLANISH_UNROLL
-      for (int e = 0; e < kVector; ++e)
-        in[e][i] = static_cast<float>(pointwise::computed(pack.at[e]));
+      pack = load_pack<kVector>(at);
       return;
     }
   }
   PLANISH_UNROLL
-  for (int e = 0; e < kVector; ++e) {
-    in[e][i] = e < count ? static_cast<float>(pointwise::computed(
-                               load(at + (kVectorised ? e : e * operand.column_stride))))
-                         : 0.0f;
-  }
+  for (int e = 0; e < kVector; ++e)
+    pack.at[e] = e < count ? load(at + (kNeighbours ? e : e * stride)) : T{};
 }
 
+struct Nothing {};
+
 }  // namespace tail_detail
+
+// What a tail reads for kVector neighbouring columns of a row, as it lies in memory: the operands
+// with one value a column if kColumns, the others if not. Fetched ahead of the stores of other
+// rows, which no load may pass, they arrive together.
+template <class Tail, int kVector, bool kColumns, int i = 0>
+struct TailValues {
+  using Operand = tail_detail::Operand<Tail, i>;
+  using T = typename Operand::Type;
+  static constexpr bool kHolds = Operand::kExists && Operand::kColumn == kColumns;
+  static constexpr bool kIsLast = i + 1 >= Tail::kOperands;
+
+  Pack<T, kHolds ? kVector : 1> pack;
+  Choose<kIsLast, tail_detail::Nothing, TailValues<Tail, kVector, kColumns, i + 1>> rest;
+
+  PLANISH_DEVICE void fetch(const TailOperand* operands, i64 batch, i64 row, i64 column,
+                            int count) {
+    if constexpr (kHolds) {
+      const TailOperand& o = operands[i];
+      const i64 offset = kColumns ? column
+                                  : batch * o.batch_stride + row * o.row_stride +
+                                        (Operand::kDense ? column : column * o.column_stride);
+      tail_detail::read<kColumns || Operand::kDense>(pointer<const T>(o.address) + offset,
+                                                     o.column_stride, count, pack);
+    }
+    if constexpr (!kIsLast) rest.fetch(operands, batch, row, column, count);
+  }
+  // Operand i of column e, as in[e][i].
+  PLANISH_DEVICE void put(float (&in)[kVector][kMaxTailOperands]) const {
+    if constexpr (kHolds) {
+      PLANISH_UNROLL
+      for (int e = 0; e < kVector; ++e)
+        in[e][i] = static_cast<float>(pointwise::computed(pack.at[e]));
+    }
+    if constexpr (!kIsLast) rest.put(in);
+  }
+};
+
+// Applies Tail to x with what was fetched.
+template <class Tail, int kVector>
+PLANISH_DEVICE void apply_tail(const TailValues<Tail, kVector, true>& columns,
+                               const TailValues<Tail, kVector, false>& others,
+                               float (&x)[kVector]) {
+  float in[kVector][kMaxTailOperands];
+  columns.put(in);
+  others.put(in);
+  PLANISH_UNROLL
+  for (int e = 0; e < kVector; ++e) x[e] = Tail::apply(x[e], in[e]);
+}
 
 // Applies Tail to x[0 .. count), the columns from `column` on of one row.
 template <class Tail, int kVector>
 PLANISH_DEVICE void apply_tail(const TailOperand* operands, i64 batch, i64 row, i64 column,
                                int count, float (&x)[kVector]) {
-  float in[kVector][kMaxTailOperands];
-#define PLANISH_TAIL_OPERAND(i)                                                                   \
-  if constexpr (Tail::kOperands > i) {                                                            \
-    constexpr bool kDense = [] {                                                                  \
-      if constexpr (requires { Tail::kDense##i; }) {                                              \
-        return Tail::kDense##i;                                                                   \
-      } else {                                                                                    \
-        return false;                                                                             \
-      }                                                                                           \
-    }();                                                                                          \
-    const TailOperand& o = operands[i];                                                           \
-    const i64 offset = Tail::kColumn##i ? column                                                  \
-                                        : batch * o.batch_stride + row * o.row_stride +           \
-                                              (kDense ? column : column * o.column_stride);       \
-    tail_detail::read<typename Tail::Operand##i, Tail::kColumn##i || kDense>(o, offset, count, i, \
-                                                                             in);                 \
-  }
-  PLANISH_TAIL_OPERAND(0)
-  PLANISH_TAIL_OPERAND(1)
-  PLANISH_TAIL_OPERAND(2)
-  PLANISH_TAIL_OPERAND(3)
-  PLANISH_TAIL_OPERAND(4)
-  PLANISH_TAIL_OPERAND(5)
-  PLANISH_TAIL_OPERAND(6)
-  PLANISH_TAIL_OPERAND(7)
-#undef PLANISH_TAIL_OPERAND
-  PLANISH_UNROLL
-  for (int e = 0; e < kVector; ++e) x[e] = Tail::apply(x[e], in[e]);
+  TailValues<Tail, kVector, true> columns;
+  TailValues<Tail, kVector, false> others;
+  columns.fetch(operands, batch, row, column, count);
+  others.fetch(operands, batch, row, column, count);
+  apply_tail<Tail>(columns, others, x);
 }
 
 // Rounds and stores x[0 .. count) at `to`, as one vector where it can be.
