@@ -56,15 +56,16 @@ bool is_cuda(const std::string& device) {
   return device == "cuda" || device.rfind("cuda:", 0) == 0;
 }
 
-// The device that is built for: "auto" is the GPU if there is one that can be used.
-bool builds_for_gpu(const Options& options) {
+// Whether the build is for a GPU: "auto" is one that can be used, which takes a look at the driver.
+bool is_for_gpu(const Options& options) {
   if (options.reference) return false;
   if (options.device == "auto")
     return !options.target.empty() || (options.precision != "int8" && cuda::is_usable(options));
   return is_cuda(options.device);
 }
 
-void check_options(const Options& options) {
+// Whether the build is for a GPU.
+bool check_options(const Options& options) {
   if (options.device != "auto" && options.device != "cpu" && !is_cuda(options.device))
     throw Error(
         ErrorCode::kInvalidArgument,
@@ -72,7 +73,8 @@ void check_options(const Options& options) {
         "", "use device=cpu");
   const std::string& precision = options.precision;
   const bool is_plain = precision == "fp32" || precision == "tf32" || precision == "auto";
-  if (builds_for_gpu(options)) {
+  const bool for_gpu = is_for_gpu(options);
+  if (for_gpu) {
     if (!is_plain && precision != "fp16" && precision != "bf16")
       throw Error(ErrorCode::kUnsupported,
                   concat("precision ", precision,
@@ -92,6 +94,7 @@ void check_options(const Options& options) {
       throw Error(ErrorCode::kInvalidArgument,
                   concat("option disable_pass: there is no pass \"", name, "\""), "",
                   concat("passes: ", join(known)));
+  return for_gpu;
 }
 
 void check_range(const std::string& input, const plan::DimsRange& r) {
@@ -183,7 +186,7 @@ std::map<std::string, Dims> usual_shapes(const BuildRequest& request) {
   return shapes;
 }
 
-plan::Plan compile(ir::Graph& graph, const BuildRequest& request, Clock& clock) {
+plan::Plan compile(ir::Graph& graph, const BuildRequest& request, bool for_gpu, Clock& clock) {
   plan::Plan plan;
   plan.made_by = PLANISH_VERSION;
   plan.sources = concat("planish ", PLANISH_VERSION);
@@ -195,7 +198,7 @@ plan::Plan compile(ir::Graph& graph, const BuildRequest& request, Clock& clock) 
                               .check_cancelled = [&clock] { clock.check(); }};
   if (request.options.max_build_memory > 0)
     context.fold_total_bytes = request.options.max_build_memory;
-  context.keep_quantized_weights = !builds_for_gpu(request.options);
+  context.keep_quantized_weights = !for_gpu;
   passes::PipelineOptions pipeline;
   for (const std::string& name : split_list(request.options.disable_pass))
     pipeline.disabled.insert(name);
@@ -215,7 +218,7 @@ plan::Plan compile(ir::Graph& graph, const BuildRequest& request, Clock& clock) 
   if (request.options.reference) {
     plan.target.isa = "plain";
     ref::lower(graph, {}, plan);
-  } else if (builds_for_gpu(request.options)) {
+  } else if (for_gpu) {
     cuda::compile(graph, request.options, context, pipeline, nullptr, plan);
   } else {
     cpu::compile(graph, request.options, context, pipeline, usual_shapes(request), plan);
@@ -258,29 +261,29 @@ Dims parse_dims(const std::string& text) {
 
 plan::Plan build_file(const std::string& path, const BuildRequest& request) {
   Clock clock(request);
-  check_options(request.options);
+  const bool for_gpu = check_options(request.options);
   clock.report("reading the model", 0);
   onnx::ImportOptions options = import_options(request);
   if (!request.profiles.empty())
     options.shapes = wanted_shapes(request, onnx::read_signature(path).inputs);
   const auto graph = onnx::import_file(path, options);
-  return compile(*graph, request, clock);
+  return compile(*graph, request, for_gpu, clock);
 }
 
 plan::Plan build_bytes(std::span<const std::byte> model, const BuildRequest& request) {
   Clock clock(request);
-  check_options(request.options);
+  const bool for_gpu = check_options(request.options);
   clock.report("reading the model", 0);
   onnx::ImportOptions options = import_options(request);
   if (!request.profiles.empty())
     options.shapes = wanted_shapes(request, onnx::read_signature(model).inputs);
   const auto graph = onnx::import_bytes(model, options);
-  return compile(*graph, request, clock);
+  return compile(*graph, request, for_gpu, clock);
 }
 
 plan::Plan build_graph(std::unique_ptr<ir::Graph> graph, const BuildRequest& request) {
   Clock clock(request);
-  check_options(request.options);
+  const bool for_gpu = check_options(request.options);
   std::vector<std::pair<std::string, Type>> declared;
   for (const ir::Value* in : graph->inputs()) declared.emplace_back(in->name(), in->type());
   const auto shapes = wanted_shapes(request, declared);
@@ -289,7 +292,7 @@ plan::Plan build_graph(std::unique_ptr<ir::Graph> graph, const BuildRequest& req
     if (it != shapes.end())
       in->set_type(merge(Type::tensor(in->type().dtype, it->second), in->type(), in->name()));
   }
-  return compile(*graph, request, clock);
+  return compile(*graph, request, for_gpu, clock);
 }
 
 }  // namespace planish

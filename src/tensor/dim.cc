@@ -269,8 +269,21 @@ Dim Dim::floor_div(const Dim& b) const {
 Dim Dim::mod(const Dim& b) const { return *this - b * floor_div(b); }
 Dim Dim::ceil_div(const Dim& b) const { return Dim(0) - (Dim(0) - *this).floor_div(b); }
 
+// max(a, min(a, x)) = a, max(a, max(a, x)) = max(a, x), and the same with min and max exchanged:
+// what broadcasting a cut of an axis to the axis, layer after layer, piles up.
+static std::optional<Dim> absorbed(Dim::Kind kind, const Dim& a, const Dim& b) {
+  const Dim::Kind other = kind == Dim::Kind::kMin ? Dim::Kind::kMax : Dim::Kind::kMin;
+  const auto holds = [](const Dim& in, Dim::Kind of, const Dim& x) {
+    return in.kind() == of && (in.lhs() == x || in.rhs() == x);
+  };
+  if (holds(b, other, a) || holds(a, kind, b)) return a;
+  if (holds(a, other, b) || holds(b, kind, a)) return b;
+  return std::nullopt;
+}
+
 Dim Dim::min(const Dim& a, const Dim& b) {
   if (a == b) return a;
+  if (const auto one = absorbed(Kind::kMin, a, b)) return *one;
   const DimRange r = (a - b).range();
   if (r.max <= 0) return a;
   if (r.min >= 0) return b;
@@ -280,6 +293,7 @@ Dim Dim::min(const Dim& a, const Dim& b) {
 
 Dim Dim::max(const Dim& a, const Dim& b) {
   if (a == b) return a;
+  if (const auto one = absorbed(Kind::kMax, a, b)) return *one;
   const DimRange r = (a - b).range();
   if (r.max <= 0) return b;
   if (r.min >= 0) return a;

@@ -86,13 +86,12 @@ void attention(const char* entry, const Problem& q, int queries_a_block, int war
   p.y_row = q.head_v, p.y_head = q.queries * p.y_row, p.y_batch = q.heads * p.y_head;
   p.mask_column = 1, p.mask_row = q.keys, p.mask_batch = q.queries * q.keys;
   p.queries = q.queries, p.keys = q.keys, p.heads_per_kv = q.heads / q.kv_heads;
-  p.causal_offset = q.offset, p.window = q.window, p.batches = q.batches;
+  p.causal_offset = q.offset, p.window = q.window;
   p.scale = static_cast<float>(scale);
   p.softcap = static_cast<float>(q.softcap);
   Shape s;
-  s.grid[0] = static_cast<uint32_t>(ceil_div(q.queries, queries_a_block));
+  s.grid[0] = static_cast<uint32_t>(ceil_div(q.queries, queries_a_block) * q.batches);
   s.grid[1] = static_cast<uint32_t>(q.heads);
-  s.grid[2] = static_cast<uint32_t>(least(2, q.batches));
   s.threads = static_cast<uint32_t>(32 * warps);
   if (tile_keys > 0) {
     s.shared_bytes =

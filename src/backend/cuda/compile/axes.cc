@@ -11,21 +11,6 @@ std::vector<Dim> dense_strides(const Shape& shape) {
   return strides;
 }
 
-std::optional<std::vector<Dim>> broadcast_strides(const Shape& operand, const Shape& output) {
-  if (operand.size() > output.size()) return std::nullopt;
-  const size_t shift = output.size() - operand.size();
-  const std::vector<Dim> dense = dense_strides(operand);
-  std::vector<Dim> strides(output.size(), Dim(0));
-  for (size_t i = shift; i < output.size(); ++i) {
-    const Dim& dim = operand[i - shift];
-    if (dim == output[i])
-      strides[i] = dense[i - shift];
-    else if (!(dim == Dim(1)))
-      return std::nullopt;
-  }
-  return strides;
-}
-
 Axes merge_axes(const Shape& shape, const std::vector<std::vector<Dim>>& strides) {
   Axes axes;
   axes.strides.resize(strides.size());

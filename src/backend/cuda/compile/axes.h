@@ -2,7 +2,6 @@
 // The axes of a broadcast as a kernel walks them: merged where all operands allow.
 #pragma once
 
-#include <optional>
 #include <vector>
 
 #include "tensor/dim.h"
@@ -18,9 +17,6 @@ struct Axes {
 // `strides` of each operand along all axes of `shape`. Axes of size 1 go, neighbours merge.
 Axes merge_axes(const Shape& shape, const std::vector<std::vector<Dim>>& strides);
 
-// Strides of a dense tensor of shape `operand` that is broadcast to `output`; nullopt if it cannot
-// be told which of its dims move.
-std::optional<std::vector<Dim>> broadcast_strides(const Shape& operand, const Shape& output);
 std::vector<Dim> dense_strides(const Shape& shape);
 
 }  // namespace planish::cuda

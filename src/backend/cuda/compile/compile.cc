@@ -2,7 +2,6 @@
 #include "backend/cuda/compile/compile.h"
 
 #include <algorithm>
-#include <charconv>
 #include <set>
 #include <utility>
 
@@ -17,13 +16,6 @@
 
 namespace planish::cuda {
 namespace {
-
-int device_number(const std::string& device) {
-  int number = 0;
-  if (device.rfind("cuda:", 0) == 0)
-    std::from_chars(device.data() + 5, device.data() + device.size(), number);
-  return number;
-}
 
 std::string target_names(const std::vector<Target>& targets) {
   std::vector<std::string> names;

@@ -72,6 +72,23 @@ std::string real_literal(double value) {
 
 }  // namespace
 
+std::string_view mover_name(DType type) {
+  switch (dtype_bits(type)) {
+    case 8: return "u8";
+    case 16: return "u16";
+    case 32: return "u32";
+    case 64: return "u64";
+    default: return {};
+  }
+}
+
+std::string_view number_name(DType type) {
+  if (element_name(type).empty() || type == DType::kBool) return {};
+  if (type == DType::kF64) return "double";
+  if (is_real(type)) return "float";
+  return dtype_class(type) == DTypeClass::kSigned ? "planish::i64" : "planish::u64";
+}
+
 std::string_view element_name(DType type) {
   switch (type) {
     case DType::kF32: return "f32";

@@ -14,6 +14,11 @@ namespace planish::cuda {
 
 // "f16": the name by which templates know an element type; empty if they do not.
 std::string_view element_name(DType type);
+// "u16": an element type of the same size, for kernels that move elements as they are.
+std::string_view mover_name(DType type);
+// "float", "double", "planish::i64" or "planish::u64": what folds and orders of elements are
+// computed in; empty for types that are no numbers.
+std::string_view number_name(DType type);
 
 // Whether a kernel can compute the node: a row of pointwise.def or a Cast, on types that it knows.
 bool is_pointwise(const ir::Node& node);

@@ -18,6 +18,8 @@ class KernelCompiler {
   virtual ~KernelCompiler() = default;
   // Part of every cache key: "nvrtc 13.0".
   virtual std::string version() const = 0;
+  // The options that it compiles with: part of every cache key too.
+  virtual std::string flags() const { return {}; }
   // Least driver that runs what it makes, as Driver::version().
   virtual int least_driver() const = 0;
   virtual bool knows(const Target& target) const = 0;

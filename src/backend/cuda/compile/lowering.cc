@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "backend/cuda/compile/axes.h"
 #include "backend/cuda/compile/expression_writer.h"
 #include "backend/cuda/compile/kernel_compiler.h"
 #include "base/hash.h"
@@ -144,6 +145,24 @@ void StepBuilder::require_window(size_t axis, const Dim& in, int64_t window, int
     windows_.push_back(number);
 }
 
+std::optional<std::vector<Dim>> StepBuilder::broadcast(const Shape& operand, const Shape& output) {
+  if (operand.size() > output.size()) return std::nullopt;
+  const size_t shift = output.size() - operand.size();
+  const std::vector<Dim> dense = dense_strides(operand);
+  std::vector<Dim> strides(output.size(), Dim(0));
+  for (size_t i = shift; i < output.size(); ++i) {
+    const Dim& size = operand[i - shift];
+    if (size == Dim(1)) continue;
+    strides[i] = dense[i - shift];
+    if (size == output[i]) continue;
+    // Sizes of 1 stay where they are.
+    strides[i] = strides[i] * Dim::min(size - 1, 1);
+    broadcasts_.push_back(dim(size));
+    broadcasts_.push_back(dim(output[i]));
+  }
+  return strides;
+}
+
 void StepBuilder::add(Launch launch) {
   is_storable_ =
       is_storable_ && launch.is_storable_ && launch.shared_ <= shared_limit(lowering_.targets);
@@ -177,6 +196,7 @@ std::optional<ref::StepChoice> StepBuilder::finish(std::string tactic) {
   if (!(scratch_ == Dim(0))) attributes.set("scratch", int64_t{scratch});
   if (!in_place_.empty()) attributes.set("in_place", in_place_);
   if (!windows_.empty()) attributes.set("windows", windows_);
+  if (!broadcasts_.empty()) attributes.set("broadcasts", broadcasts_);
   return ref::StepChoice{.kernel = "cuda.launch",
                          .attributes = std::move(attributes),
                          .inputs = std::move(inputs_),
@@ -246,6 +266,22 @@ bool is_tensor(const ir::Value* v, std::initializer_list<DType> types) {
 bool is_real(const ir::Value* v) { return is_tensor(v, {DType::kF32, DType::kF16, DType::kBF16}); }
 
 const Shape& shape_of(const ir::Value* v) { return *v->type().shape; }
+
+bool is_movable(const ir::Value* v) {
+  return v != nullptr && v->type().has_rank() && !element_name(v->type().dtype).empty();
+}
+
+size_t normal_axis(int64_t axis, size_t rank) {
+  return static_cast<size_t>(axis < 0 ? axis + static_cast<int64_t>(rank) : axis);
+}
+
+std::string kernel_source(const std::string& file, const std::string& config, int threads,
+                          const std::string& params, const std::string& name) {
+  return concat("#define PLANISH_DEPENDENT_LAUNCH 1\n#include \"", file, "\"\nstruct Config {\n",
+                config, "};\nextern \"C\" PLANISH_KERNEL(", threads,
+                ", 1) void entry(PLANISH_PARAMS(planish::", params, ") p) {\n  planish::", name,
+                "_kernel<Config>(p);\n}\n");
+}
 
 std::string element_text(const ir::Value* v) {
   return concat("planish::", element_name(v->type().dtype));

@@ -105,6 +105,9 @@ class StepBuilder {
   void rounds_to(DType type) { is_fast_ = is_fast_ || type == DType::kF16 || type == DType::kBF16; }
   // Runs fail unless `window` elements fit into spatial axis `axis`, of size `in`, with `pads`.
   void require_window(size_t axis, const Dim& in, int64_t window, int64_t pads);
+  // Strides of a dense tensor of shape `operand` that is broadcast to `output`. Runs fail unless it
+  // can be, where that is known only then. nullopt: it has more axes.
+  std::optional<std::vector<Dim>> broadcast(const Shape& operand, const Shape& output);
   // More shared memory than a target has makes the node one of the host.
   void add(Launch launch);
   // nullopt if an expression is too large for a plan.
@@ -117,6 +120,7 @@ class StepBuilder {
   std::vector<Launch> launches_;
   std::vector<int64_t> in_place_;
   std::vector<int64_t> windows_;
+  std::vector<int64_t> broadcasts_;
   Dim scratch_ = 0;
   bool is_storable_ = true;
   bool is_fast_ = false;
@@ -146,6 +150,14 @@ const ir::Value* outer_value(const ir::Node& node, const ir::Value* inner);
 bool is_tensor(const ir::Value* v, std::initializer_list<DType> types);  // of known rank
 bool is_real(const ir::Value* v);                                        // f32, f16, bf16
 const Shape& shape_of(const ir::Value* v);
-std::string element_text(const ir::Value* v);  // "planish::f16"
+bool is_movable(const ir::Value* v);            // of known rank and of elements that kernels know
+std::string element_text(const ir::Value* v);   // "planish::f16"
+size_t normal_axis(int64_t axis, size_t rank);  // counted from the front
+
+// --- what lowerings write
+// The source of an instance: `config` are the members of its Config; the entry calls
+// planish::NAME_kernel<Config> with planish::PARAMS.
+std::string kernel_source(const std::string& file, const std::string& config, int threads,
+                          const std::string& params, const std::string& name);
 
 }  // namespace planish::cuda

@@ -22,6 +22,9 @@ using NvrtcProgram = NvrtcProgramObject*;
 // Newest first: names that the toolkits give the library.
 constexpr const char* kNames[] = {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"};
 constexpr int kLeastVersion = 12040;
+// Besides the architecture.
+constexpr const char* kFlags[] = {"--std=c++20", "--device-as-default-execution-space",
+                                  "--diag-suppress=177"};
 
 struct Functions {
   int (*version)(int*, int*) = nullptr;
@@ -80,6 +83,9 @@ class Nvrtc final : public KernelCompiler {
   std::string version() const override {
     return concat("nvrtc ", version_ / 1000, ".", version_ % 1000 / 10);
   }
+  std::string flags() const override {
+    return join(std::vector<std::string>(std::begin(kFlags), std::end(kFlags)), " ");
+  }
   // Machine code of a toolkit runs on every driver of its major version.
   int least_driver() const override { return version_ / 1000 * 1000; }
   bool knows(const Target& target) const override {
@@ -101,9 +107,9 @@ class Nvrtc final : public KernelCompiler {
     const std::shared_ptr<NvrtcProgramObject> keeper(program,
                                                      [this](NvrtcProgram p) { f_.destroy(&p); });
     const std::string architecture = concat("--gpu-architecture=", target.name());
-    const char* options[] = {architecture.c_str(), "--std=c++20",
-                             "--device-as-default-execution-space", "--diag-suppress=177"};
-    const int result = f_.compile(program, static_cast<int>(std::size(options)), options);
+    std::vector<const char*> options{architecture.c_str()};
+    options.insert(options.end(), std::begin(kFlags), std::end(kFlags));
+    const int result = f_.compile(program, static_cast<int>(options.size()), options.data());
     if (result != 0)
       throw Error(ErrorCode::kInternal, concat("NVRTC cannot compile a kernel for ", target.name(),
                                                ":\n", log_of(program), "\n", source));

@@ -49,7 +49,7 @@ int widest_vector(const Plan& plan, const PointwiseWork& work) {
     for (size_t o = 0; o < operands; ++o) {
       const PointwiseOperand& operand = o == 0 ? work.output : work.inputs[o - 1];
       if (plan.axes.strides[o].back() == Dim(0)) continue;
-      if (operand.first_element % n != 0) return false;
+      if (!divides(n, operand.first_element)) return false;
       for (size_t axis = 0; axis + 1 < dims.size(); ++axis)
         if (!divides(n, plan.axes.strides[o][axis])) return false;
     }
@@ -106,7 +106,7 @@ std::string source_of(const Plan& plan, const PointwiseWork& work) {
 
 // An address, where the operand does not begin at its tensor's first element.
 int offset_of(StepBuilder& step, const PointwiseOperand& operand) {
-  if (operand.first_element == 0) return -1;
+  if (operand.first_element == Dim(0)) return -1;
   return step.dim(operand.first_element * bytes_of(operand.type));
 }
 

@@ -12,8 +12,8 @@ namespace planish::cuda {
 struct PointwiseOperand {
   int address = 0;  // number of the step's input, or of its output; or an offset in scratch
   DType type = DType::kUndefined;
-  std::vector<Dim> strides;   // along the axes of the output's shape, in elements
-  int64_t first_element = 0;  // where the operand begins
+  std::vector<Dim> strides;  // along the axes of the output's shape, in elements
+  Dim first_element = 0;     // where the operand begins
   bool is_scratch = false;
 };
 

@@ -51,7 +51,7 @@ bool RootOutput::finish(StepBuilder& step) const {
   PointwiseWork work{.functor = functor.text, .shape = shape_of(y)};
   work.output = {.address = 0, .type = y->type().dtype, .strides = dense_strides(work.shape)};
   for (const ir::Value* inner : functor.inputs) {
-    auto strides = broadcast_strides(shape_of(inner), work.shape);
+    auto strides = step.broadcast(shape_of(inner), work.shape);
     if (!strides) return false;
     const bool is_root = inner == root_.output();
     work.inputs.push_back({.address = is_root ? scratch_ : step.input(outer_value(node_, inner)),

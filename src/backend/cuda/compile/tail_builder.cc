@@ -40,6 +40,10 @@ void Tail::add_fields(StepBuilder& step, Launch& launch) const {
   }
 }
 
+void add_no_tail(Launch& launch) {
+  for (size_t i = 0; i < 4 * kMaxTailOperands; ++i) launch.i64(0);
+}
+
 std::optional<Tail> build_tail(const ir::Node& node, const ir::Value* bias,
                                const TailShape& shape) {
   Tail tail;

@@ -30,6 +30,9 @@ struct Tail {
   void add_fields(StepBuilder& step, Launch& launch) const;
 };
 
+// The fields of a kernel that takes tails and gets none.
+void add_no_tail(Launch& launch);
+
 // nullopt if an operand's layout cannot be told by three strides, or the tail has too many.
 // `bias`: the root's own, one value a column; null: none.
 std::optional<Tail> build_tail(const ir::Node& node, const ir::Value* bias, const TailShape& shape);

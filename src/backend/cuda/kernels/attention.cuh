@@ -21,10 +21,10 @@
 // lengths, if not 0: i64 keys of each batch that are seen, at most `keys`.
 //
 // Strides in elements; the elements of a head are contiguous. The mask's may be 0 (broadcast).
-// Grid: attention: x = ceil(queries / (16 kWarps)), simt: x = ceil(queries / kWarps); y = heads,
-// z = least(batches, 65535). Threads 32 * kWarps. Shared memory attention_shared_bytes(), simt:
-// none. Cost: flops 4 b heads queries keys head (half if causal); bytes q + y once, k + v once a
-// block row.
+// Grid: x = batches * ceil(queries / (16 kWarps)), simt: batches * ceil(queries / kWarps); y =
+// heads. Threads 32 * kWarps. Shared memory attention_shared_bytes(), simt: none.
+// Cost: flops 4 b heads queries keys head (half if causal); bytes q + y once, k + v once a block
+// row.
 #pragma once
 
 #include "lanes.cuh"
@@ -52,7 +52,7 @@ struct AttentionParams {
   i32 window;  // 0: none
   f32 scale;
   f32 softcap;
-  i32 batches;
+  i32 unused;
 };
 
 PLANISH_CONSTEXPR i32 attention_shared_bytes(i32 head, i32 head_v, i32 warps, i32 tile_keys) {
@@ -257,24 +257,26 @@ struct Flash {
 
 }  // namespace attention_detail
 
-namespace attention_detail {
-
-// 16 * kWarps queries of one head of one batch, by the whole block.
 template <class Config>
-PLANISH_DEVICE void attend(const AttentionParams& p, i32 batch) {
-  using F = Flash<Config>;
+PLANISH_DEVICE void attention_kernel(const AttentionParams& p) {
+  using F = attention_detail::Flash<Config>;
   using T = typename Config::Input;
   using Output = typename Config::Output;
   constexpr int kKeys = F::kKeys;
+  release_successor();
+  wait_for_predecessor();
   const auto head = static_cast<i32>(block_y());
-  const i32 first = static_cast<i32>(block_x()) * F::kQueries;
+  const i32 blocks = ceil_div(p.queries, F::kQueries);
+  const i32 batch = static_cast<i32>(block_x()) / blocks;
+  const i32 first = (static_cast<i32>(block_x()) - batch * blocks) * F::kQueries;
   const i64 kv_head = head / p.heads_per_kv;
   const T* q = pointer<const T>(p.q) + batch * p.q_batch + head * p.q_head + first * p.q_row;
   const T* k = pointer<const T>(p.k) + batch * p.k_batch + kv_head * p.k_head;
   const T* v = pointer<const T>(p.v) + batch * p.v_batch + kv_head * p.v_head;
   const auto* mask =
       pointer<const typename Config::Mask>(p.mask) + batch * p.mask_batch + head * p.mask_head;
-  const auto range = visible<Config>(p, batch, first, least(first + F::kQueries, p.queries) - 1);
+  const auto range =
+      attention_detail::visible<Config>(p, batch, first, least(first + F::kQueries, p.queries) - 1);
   const i32 tiles = ceil_div(most(0, range.end - range.begin), kKeys);
   const auto copy_k = [&](i32 tile) {
     const i32 at = range.begin + tile * kKeys;
@@ -306,9 +308,9 @@ PLANISH_DEVICE void attend(const AttentionParams& p, i32 batch) {
     for (int j = 0; j < kKeys / 8; ++j) {
       PLANISH_UNROLL
       for (int e = 0; e < 4; ++e) {
-        s[j][e] =
-            logit<Config>(p, s[j][e], mask, row + e / 2 * 8,
-                          range.begin + tile * kKeys + 8 * j + lane % 4 * 2 + e % 2, range.end);
+        s[j][e] = attention_detail::logit<Config>(
+            p, s[j][e], mask, row + e / 2 * 8,
+            range.begin + tile * kKeys + 8 * j + lane % 4 * 2 + e % 2, range.end);
       }
     }
     flash.normalise(s);
@@ -322,28 +324,19 @@ PLANISH_DEVICE void attend(const AttentionParams& p, i32 batch) {
   flash.write(pointer<Output>(p.y) + batch * p.y_batch + head * p.y_head, p.y_row, row, p.queries);
 }
 
-}  // namespace attention_detail
-
-template <class Config>
-PLANISH_DEVICE void attention_kernel(const AttentionParams& p) {
-  release_successor();
-  wait_for_predecessor();
-  for (u32 batch = block_z(); batch < static_cast<u32>(p.batches); batch += grid_z()) {
-    if (batch != block_z()) sync_block();  // the tiles are free
-    attention_detail::attend<Config>(p, static_cast<i32>(batch));
-  }
-}
-
-namespace attention_detail {
-
 // One warp a query: lanes take keys for the logits, then elements of the head for the sums.
 template <class Config>
-PLANISH_DEVICE void attend_simt(const AttentionParams& p, i32 batch) {
+PLANISH_DEVICE void attention_simt_kernel(const AttentionParams& p) {
   using T = typename Config::Input;
   constexpr int kPerLane = ceil_div(Config::kHeadV, 32);
+  release_successor();
+  wait_for_predecessor();
   const auto head = static_cast<i32>(block_y());
   const auto lane = static_cast<i32>(lane_index());
-  const i32 query = static_cast<i32>(block_x()) * Config::kWarps + static_cast<i32>(warp_index());
+  const i32 blocks = ceil_div(p.queries, Config::kWarps);
+  const i32 batch = static_cast<i32>(block_x()) / blocks;
+  const i32 query = (static_cast<i32>(block_x()) - batch * blocks) * Config::kWarps +
+                    static_cast<i32>(warp_index());
   if (query >= p.queries) return;
   const i64 kv_head = head / p.heads_per_kv;
   const T* q = pointer<const T>(p.q) + batch * p.q_batch + head * p.q_head + query * p.q_row;
@@ -351,9 +344,9 @@ PLANISH_DEVICE void attend_simt(const AttentionParams& p, i32 batch) {
   const T* v = pointer<const T>(p.v) + batch * p.v_batch + kv_head * p.v_head;
   const auto* mask =
       pointer<const typename Config::Mask>(p.mask) + batch * p.mask_batch + head * p.mask_head;
-  const auto range = visible<Config>(p, batch, query, query);
+  const auto range = attention_detail::visible<Config>(p, batch, query, query);
   float sums[kPerLane] = {};
-  float largest = kHidden;
+  float largest = attention_detail::kHidden;
   float total = 0;
   for (i32 first = range.begin; first < range.end; first += 32) {
     const i32 key = first + lane;
@@ -364,11 +357,11 @@ PLANISH_DEVICE void attend_simt(const AttentionParams& p, i32 batch) {
                    static_cast<float>(pointwise::computed(load(k + key * p.k_row + d)));
       }
     }
-    const float x = logit<Config>(p, product, mask, query, key, range.end);
+    const float x = attention_detail::logit<Config>(p, product, mask, query, key, range.end);
     const float top = Largest::join(largest, fold_warp<Largest>(x));
     const float shrink = exp2_approx(largest - top);
     largest = top;
-    const float power = x == kHidden ? 0.0f : exp2_approx(x - top);
+    const float power = x == attention_detail::kHidden ? 0.0f : exp2_approx(x - top);
     total = total * shrink + power;
     PLANISH_UNROLL
     for (int i = 0; i < kPerLane; ++i) sums[i] *= shrink;
@@ -392,17 +385,6 @@ PLANISH_DEVICE void attend_simt(const AttentionParams& p, i32 batch) {
   for (int i = 0; i < kPerLane; ++i) {
     float x[1] = {sums[i] * inverse};
     if (lane + 32 * i < Config::kHeadV) store_row(y + lane + 32 * i, 1, x);
-  }
-}
-
-}  // namespace attention_detail
-
-template <class Config>
-PLANISH_DEVICE void attention_simt_kernel(const AttentionParams& p) {
-  release_successor();
-  wait_for_predecessor();
-  for (u32 batch = block_z(); batch < static_cast<u32>(p.batches); batch += grid_z()) {
-    attention_detail::attend_simt<Config>(p, static_cast<i32>(batch));
   }
 }
 

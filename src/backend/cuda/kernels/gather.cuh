@@ -74,7 +74,7 @@ PLANISH_DEVICE void gather_elements_kernel(const GatherParams& p) {
   release_successor();
   wait_for_predecessor();
   const i64 item = static_cast<i64>(block_x()) * block_threads() + thread_index();
-  if (item >= p.count || p.axis == 0) return;
+  if (item >= p.count) return;
   i64 rest = item;
   i64 offset = 0;
   PLANISH_UNROLL
@@ -85,6 +85,7 @@ PLANISH_DEVICE void gather_elements_kernel(const GatherParams& p) {
   }
   const i64 at = checked_index(load(pointer<const typename Config::Index>(p.index) + item), p.axis,
                                p.fault, p.site);
+  if (p.axis == 0) return;
   store(pointer<T>(p.y) + item, load(pointer<const T>(p.x) + offset + at * p.x_axis));
 }
 
@@ -101,10 +102,10 @@ PLANISH_DEVICE void gather_nd_kernel(const GatherParams& p) {
   i64 offset = row / p.count * p.x_outer + column;
   PLANISH_UNROLL
   for (int axis = 0; axis < Config::kRank; ++axis) {
-    if (p.dims[axis] == 0) return;
     const i64 index =
         load(pointer<const typename Config::Index>(p.index) + row * Config::kRank + axis);
     offset += checked_index(index, p.dims[axis], p.fault, p.site) * p.strides[axis];
+    if (p.dims[axis] == 0) return;
   }
   store_pack(pointer<T>(p.y) + row * p.inner + column,
              load_pack<Config::kVector>(pointer<const T>(p.x) + offset));

@@ -25,7 +25,7 @@ namespace planish {
 struct ScanParams {
   u64 x;
   u64 y;
-  u64 indices;  // top_k: i64, laid out as y
+  u64 indices;  // top_k: i64, laid out as y; top_k stores at no address that is 0
   i64 outer;
   i64 length;  // of the axis
   i64 inner;
@@ -144,8 +144,8 @@ PLANISH_DEVICE void top_k_kernel(const ScanParams& p) {
     last = best;
     if (thread_index() == 0 && best.index >= 0) {
       const i64 to = (o * p.k + i) * p.inner + c;
-      store(pointer<T>(p.y) + to, load(x + best.index * p.inner));
-      store(pointer<i64>(p.indices) + to, best.index);
+      if (p.y != 0) store(pointer<T>(p.y) + to, load(x + best.index * p.inner));
+      if (p.indices != 0) store(pointer<i64>(p.indices) + to, best.index);
     }
   }
 }

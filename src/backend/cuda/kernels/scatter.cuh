@@ -14,7 +14,7 @@
 // Grid: x = ceil(lines / threads) for scatter_elements (a thread walks along the axis);
 // ceil(inner / threads) for scatter_nd (a thread walks over the tuples), and with JoinSet, where
 // meeting updates are not allowed, y = ceil(tuples / 64), each walking 64 of them. Threads any.
-// Faulty indices: nothing is written, and 1 is stored at `fault`.
+// Faulty indices: nothing is written, and `site` is stored at `fault`.
 // Cost: bytes 3 updates + indices.
 #pragma once
 

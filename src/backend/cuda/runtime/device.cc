@@ -28,17 +28,6 @@ std::string rebuild_hint(const plan::Plan& plan) {
   return plan.rebuild.empty() ? "build the model again for this device" : plan.rebuild;
 }
 
-int device_number(const std::string& option) {
-  if (option.rfind("cuda:", 0) != 0) return 0;
-  int number = 0;
-  const char* end = option.data() + option.size();
-  const auto [next, error] = std::from_chars(option.data() + 5, end, number);
-  if (error != std::errc() || next != end || number < 0)
-    throw Error(ErrorCode::kInvalidArgument,
-                concat("option device: expected cuda or cuda:N, got \"", option, "\""));
-  return number;
-}
-
 void check_driver(const plan::Plan& plan, const Driver& driver) {
   const std::string least = property(plan, "least_driver");
   int version = 0;

@@ -103,11 +103,16 @@ class RealDevice final : public DriverDevice {
     size_t memory = 0;
     check((*cu_)->device_memory(&memory, device_), "reading the device's memory");
     properties_.memory_bytes = memory;
-    check((*cu_)->context_retain(&context_, device_), "making the device's context");
   }
-  ~RealDevice() override { (*cu_)->context_release(device_); }
+  ~RealDevice() override {
+    if (context_ != nullptr) (*cu_)->context_release(device_);
+  }
 
+  // The context is made when it is first needed: it takes time and memory, properties do without.
   void make_current() override {
+    std::call_once(retained_, [&] {
+      check((*cu_)->context_retain(&context_, device_), "making the device's context");
+    });
     check((*cu_)->context_set(context_), "making the device current");
   }
   const DeviceProperties& properties() const override { return properties_; }
@@ -266,6 +271,7 @@ class RealDevice final : public DriverDevice {
 
   std::shared_ptr<const Library> cu_;
   CuDevice device_ = 0;
+  std::once_flag retained_;
   CuContextObject* context_ = nullptr;
   DeviceProperties properties_;
 };

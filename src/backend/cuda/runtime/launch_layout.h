@@ -22,6 +22,8 @@
 //   in_place  integers: pairs (output, input) that may share their memory
 //   windows   integers, four a window that must fit: number of the spatial axis, expression of its
 //             size, elements of the window, expression of the size with pads
+//   broadcasts  integers: pairs of expressions, a size and the one that it is broadcast to: 1, or
+//             the same
 #pragma once
 
 #include <cstdint>

@@ -77,6 +77,9 @@ class LaunchStep final : public StepKernel {
     in_place_ = a.integers("in_place", {});
     info.require(in_place_.size() % 2 == 0, "in_place is no list of pairs");
     add_windows(info, a.integers("windows", {}));
+    const auto broadcasts = a.integers("broadcasts", {});
+    info.require(broadcasts.size() % 2 == 0, "broadcasts is no list of pairs");
+    for (int64_t number : broadcasts) broadcasts_.push_back(expression(info, number));
   }
 
   StepMemory memory() const override { return {plan::Memory::kDevice, plan::Memory::kDevice}; }
@@ -96,6 +99,11 @@ class LaunchStep final : public StepKernel {
     for (const Dim& dim : dims_) values.push_back(shapes.value(dim));
     for (const FitCheck& w : windows_)
       require_window(shapes, w.axis, values[w.in], w.window, values[w.room]);
+    for (size_t i = 0; i < broadcasts_.size(); i += 2) {
+      const int64_t size = values[broadcasts_[i]], wanted = values[broadcasts_[i + 1]];
+      shapes.require(size == 1 || size == wanted,
+                     concat("dimensions ", size, " and ", wanted, " do not broadcast"));
+    }
     for (const Kernel& kernel : kernels_)
       state->launches.push_back(bind_launch(shapes, kernel, values, binding.scratch_bytes));
     binding.state = std::move(state);
@@ -240,6 +248,7 @@ class LaunchStep final : public StepKernel {
   std::optional<size_t> scratch_;
   std::vector<int64_t> in_place_;
   std::vector<FitCheck> windows_;
+  std::vector<size_t> broadcasts_;  // expressions
 };
 
 const RegisterStepKernel kLaunch("cuda.launch", make_step_kernel<LaunchStep>);

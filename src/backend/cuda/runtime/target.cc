@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/cuda/runtime/target.h"
 
+#include <charconv>
+
 #include "base/str.h"
+#include "planish/error.h"
 
 namespace planish::cuda {
 
@@ -28,6 +31,18 @@ int best_target(const std::vector<Target>& targets, int major, int minor) {
       best = static_cast<int>(i);
   }
   return best;
+}
+
+int device_number(const std::string& device) {
+  constexpr std::string_view kBefore = "cuda:";
+  if (!device.starts_with(kBefore)) return 0;
+  int number = 0;
+  const char* end = device.data() + device.size();
+  const auto [next, error] = std::from_chars(device.data() + kBefore.size(), end, number);
+  if (error != std::errc() || next != end || number < 0)
+    throw Error(ErrorCode::kInvalidArgument,
+                concat("option device: expected cuda or cuda:N, got \"", device, "\""));
+  return number;
 }
 
 }  // namespace planish::cuda

@@ -30,4 +30,7 @@ std::optional<Target> find_target(std::string_view name);
 // The best of `targets` for a chip, as an index; -1 if none serves it.
 int best_target(const std::vector<Target>& targets, int major, int minor);
 
+// The device that option `device` names: N of "cuda:N", else 0. Throws kInvalidArgument.
+int device_number(const std::string& device);
+
 }  // namespace planish::cuda

@@ -109,15 +109,30 @@ Options with_precision(const std::string& precision) {
   return options;
 }
 
-Datum noise(DType type, Dims dims, unsigned seed) {
+namespace {
+
+template <class Draw>
+Datum filled(DType type, Dims dims, Draw draw) {
   Tensor t(type, std::move(dims));
-  std::mt19937 random(seed);
   std::vector<double> values(static_cast<size_t>(t.count()));
-  for (double& v : values)
-    v = is_float(type) ? std::uniform_real_distribution<double>(-1, 1)(random)
-                       : std::floor(std::uniform_real_distribution<double>(-9, 10)(random));
+  for (double& v : values) v = draw();
   store<double>(t, 0, t.count(), values.data());
   return t;
+}
+
+}  // namespace
+
+Datum picks(DType type, Dims dims, int64_t least, int64_t greatest, unsigned seed) {
+  std::mt19937 random(seed);
+  std::uniform_int_distribution<int64_t> numbers(least, greatest);
+  return filled(type, std::move(dims), [&] { return static_cast<double>(numbers(random)); });
+}
+
+Datum noise(DType type, Dims dims, unsigned seed) {
+  if (!is_float(type)) return picks(type, std::move(dims), -9, 9, seed);
+  std::mt19937 random(seed);
+  std::uniform_real_distribution<double> numbers(-1, 1);
+  return filled(type, std::move(dims), [&] { return numbers(random); });
 }
 
 }  // namespace planish::test

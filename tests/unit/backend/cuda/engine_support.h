@@ -34,7 +34,9 @@ std::string error_on_gpu(const std::string& text, const std::vector<Datum>& inpu
 
 Options with_precision(const std::string& precision);
 
-// Numbers between -1 and 1, the same for the same seed.
+// Floats between -1 and 1, whole numbers from -9 to 9; the same for the same seed.
 Datum noise(DType type, Dims dims, unsigned seed = 1);
+// Whole numbers from `least` to `greatest`.
+Datum picks(DType type, Dims dims, int64_t least, int64_t greatest, unsigned seed = 1);
 
 }  // namespace planish::test

@@ -49,14 +49,14 @@ std::optional<Heads> heads_of(const ir::Value* v, int64_t count) {
 }
 
 // Strides along batch, head, query, key.
-std::optional<std::vector<Dim>> mask_strides(const ir::Value* mask, const Heads& q,
-                                             const Heads& k) {
+std::optional<std::vector<Dim>> mask_strides(StepBuilder& step, const ir::Value* mask,
+                                             const Heads& q, const Heads& k) {
   if (mask == nullptr) return std::vector<Dim>(4, Dim(0));
   if (!is_tensor(mask, {DType::kF32, DType::kF16, DType::kBF16, DType::kBool})) return std::nullopt;
   const Shape& s = shape_of(mask);
   // A mask that is shorter than the keys is padded; the portable kernel knows.
   if (s.empty() || !(s.back() == k.length)) return std::nullopt;
-  return broadcast_strides(s, {q.batch, q.heads, q.length, k.length});
+  return step.broadcast(s, {q.batch, q.heads, q.length, k.length});
 }
 
 int64_t shared_bytes(int64_t head, int64_t head_v, int warps, int tile_keys) {
@@ -78,7 +78,8 @@ std::optional<ref::StepChoice> lower_attention(const ir::Node& node, Lowering& l
       k->heads.value() < 1 || q->heads.value() % k->heads.value() != 0)
     return std::nullopt;
   const ir::Value* mask = node.input(3);
-  const auto strides = mask_strides(mask, *q, *k);
+  StepBuilder step(lowering);
+  const auto strides = mask_strides(step, mask, *q, *k);
   if (!strides) return std::nullopt;
   const DType type = node.input(0)->type().dtype;
   for (const ir::Value* other : {node.input(1), node.input(2), node.output()})
@@ -89,7 +90,6 @@ std::optional<ref::StepChoice> lower_attention(const ir::Node& node, Lowering& l
                        q->head_stride, k->head_stride, v->head_stride});
   const int warps = 4, tile_keys = q->size <= 64 && v->size <= 64 ? 64 : 32;
   const char* entry = has_mma ? "attention_kernel" : "attention_simt_kernel";
-  StepBuilder step(lowering);
   const std::string element = concat("planish::", element_name(type));
   Launch launch(
       concat("#define PLANISH_DEPENDENT_LAUNCH 1\n#include \"attention.cuh\"\nstruct Config {\n"
@@ -114,9 +114,9 @@ std::optional<ref::StepChoice> lower_attention(const ir::Node& node, Lowering& l
   launch.i32(q->heads.value() / k->heads.value()).i32(0).i32(0);
   const double usual = 1 / std::sqrt(static_cast<double>(q->size));
   launch.f32(static_cast<float>(a.real("scale", usual)));
-  launch.f32(0).i32_dim(step.dim(q->batch));
-  launch.grid(step.dim(q->length.ceil_div(has_mma ? 16 * warps : warps)), step.dim(q->heads),
-              step.dim(Dim::min(q->batch, 65535)));
+  launch.f32(0).i32(0);
+  launch.grid(step.dim(q->length.ceil_div(has_mma ? 16 * warps : warps) * q->batch),
+              step.dim(q->heads));
   launch.threads(32 * warps).shared(has_mma ? shared_bytes(q->size, v->size, warps, tile_keys) : 0);
   launch.overlaps();
   step.add(std::move(launch));

@@ -39,12 +39,13 @@ Tensor transposed(const Tensor& w) {
 }
 
 // Strides of the batch dims, in at most two levels. False: there are more.
-bool add_batches(const Shape& out, const Shape& a, const Shape& b, GemmWork& work) {
+bool add_batches(StepBuilder& step, const Shape& out, const Shape& a, const Shape& b,
+                 GemmWork& work) {
   const size_t batch = out.size() - 2;
   const auto batch_strides = [&](const Shape& operand) -> std::optional<std::vector<Dim>> {
     const Shape outer(operand.begin(), operand.end() - 2);
     const Shape wanted(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(batch));
-    auto strides = broadcast_strides(outer, wanted);
+    auto strides = step.broadcast(outer, wanted);
     const Dim matrix = operand[operand.size() - 1] * operand[operand.size() - 2];
     if (strides)
       for (Dim& s : *strides) s = s * matrix;
@@ -82,6 +83,7 @@ std::optional<ref::StepChoice> lower_mat_mul(const ir::Node& node, Lowering& low
   work.stride_a = work.k;
   work.stride_c = work.n;
   work.stride_b = sb.back();
+  StepBuilder step(lowering);
   TailShape tail{.shape = sc, .row = sc.size() - 2, .column = sc.size() - 1};
   if (sb.size() == 2) {
     // One matrix for all: the batches are rows.
@@ -89,9 +91,8 @@ std::optional<ref::StepChoice> lower_mat_mul(const ir::Node& node, Lowering& low
     tail.row = 0;
   } else {
     work.m = sc[sc.size() - 2];
-    if (!add_batches(sc, sa, sb, work)) return std::nullopt;
+    if (!add_batches(step, sc, sa, sb, work)) return std::nullopt;
   }
-  StepBuilder step(lowering);
   work.a = step.input(outer_value(node, a));
   work.is_constant_b = b->is_constant();
   if (b->is_constant() && sb.size() == 2) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Strided copies: Expand, Slice, Concat, Split, and Transpose where nothing better is there.
+// Strided copies: Expand, Slice, Concat, Split, DepthToSpace, SpaceToDepth, and Transpose where
+// nothing better is there.
 #include <algorithm>
 #include <numeric>
 
@@ -11,14 +12,6 @@
 
 namespace planish::cuda {
 namespace {
-
-bool is_movable(const ir::Value* v) {
-  return v != nullptr && v->type().has_rank() && !element_name(v->type().dtype).empty();
-}
-
-size_t normal_axis(int64_t axis, size_t rank) {
-  return static_cast<size_t>(axis < 0 ? axis + static_cast<int64_t>(rank) : axis);
-}
 
 bool add_copy(StepBuilder& step, const Shape& shape, PointwiseOperand output,
               PointwiseOperand input) {
@@ -51,10 +44,10 @@ std::optional<ref::StepChoice> lower_expand(const ir::Node& node, Lowering& lowe
   const ir::Value* x = node.input(0);
   if (!is_movable(x)) return std::nullopt;
   const Shape& out = shape_of(node.output());
-  const auto strides = broadcast_strides(shape_of(x), out);
+  StepBuilder step(lowering);
+  const auto strides = step.broadcast(shape_of(x), out);
   if (!strides) return std::nullopt;
   const DType type = x->type().dtype;
-  StepBuilder step(lowering);
   if (!add_copy(step, out, {.address = 0, .type = type, .strides = dense_strides(out)},
                 {.address = step.input(x), .type = type, .strides = *strides}))
     return std::nullopt;
@@ -74,11 +67,10 @@ std::optional<ref::StepChoice> lower_concat(const ir::Node& node, Lowering& lowe
     const Dim first = at * dense[axis];
     at = at + shape_of(in)[axis];
     if (shape_of(in)[axis] == Dim(0)) continue;
-    if (!first.is_constant()) return std::nullopt;
     const DType type = in->type().dtype;
     if (!add_copy(
             step, shape_of(in),
-            {.address = 0, .type = type, .strides = dense, .first_element = first.value()},
+            {.address = 0, .type = type, .strides = dense, .first_element = first},
             {.address = step.input(in), .type = type, .strides = dense_strides(shape_of(in))}))
       return std::nullopt;
   }
@@ -98,14 +90,10 @@ std::optional<ref::StepChoice> lower_split(const ir::Node& node, Lowering& lower
     if (out == nullptr) return std::nullopt;
     const Dim first = at * dense[axis];
     at = at + shape_of(out)[axis];
-    if (!first.is_constant()) return std::nullopt;
     if (!add_copy(
             step, shape_of(out),
             {.address = static_cast<int>(i), .type = type, .strides = dense_strides(shape_of(out))},
-            {.address = step.input(x),
-             .type = type,
-             .strides = dense,
-             .first_element = first.value()}))
+            {.address = step.input(x), .type = type, .strides = dense, .first_element = first}))
       return std::nullopt;
   }
   return step.finish("strided copies");
@@ -143,19 +131,46 @@ std::optional<ref::StepChoice> lower_slice(const ir::Node& node, Lowering& lower
     first = first + Dim(std::clamp<int64_t>(from, 0, std::max<int64_t>(last, 0))) * dense[axis];
     strides[axis] = dense[axis] * Dim(steps[i]);
   }
-  if (!first.is_constant()) return std::nullopt;
   const Shape& out = shape_of(node.output());
   const DType type = x->type().dtype;
   StepBuilder step(lowering);
-  if (!add_copy(step, out, {.address = 0, .type = type, .strides = dense_strides(out)},
-                {.address = step.input(x),
-                 .type = type,
-                 .strides = strides,
-                 .first_element = first.value()}))
+  if (!add_copy(
+          step, out, {.address = 0, .type = type, .strides = dense_strides(out)},
+          {.address = step.input(x), .type = type, .strides = strides, .first_element = first}))
     return std::nullopt;
   return step.finish("strided copy");
 }
 
+// DepthToSpace and SpaceToDepth: blocks of pixels between the channels and the plane. `deep` is the
+// tensor of many channels, `wide` the one of the large plane.
+std::optional<ref::StepChoice> lower_blocks(const ir::Node& node, Lowering& lowering) {
+  const ir::Value* x = node.input(0);
+  if (!is_movable(x)) return std::nullopt;
+  const bool widens = node.op() == "DepthToSpace";
+  const Shape& wide = shape_of(widens ? node.output() : x);
+  const Shape& deep = shape_of(widens ? x : node.output());
+  const Dim block = node.attributes().integer("blocksize");
+  if (!(wide[2] == deep[2] * block && wide[3] == deep[3] * block &&
+        deep[1] == wide[1] * block * block))
+    return std::nullopt;
+  const Dim plane = deep[2] * deep[3];
+  const bool block_first = node.attributes().text("mode", "DCR") == "DCR";
+  const Dim channel = block_first ? plane : plane * block * block;
+  const Dim place = block_first ? wide[1] * plane : plane;  // from one place in a block to the next
+  const Shape walk{wide[0], wide[1], deep[2], block, deep[3], block};
+  const std::vector<Dim> s = dense_strides(wide);
+  const std::vector<Dim> of_wide{s[0], s[1], s[2] * block, s[2], block, 1};
+  const std::vector<Dim> of_deep{deep[1] * plane, channel, deep[3], place * block, 1, place};
+  const DType type = x->type().dtype;
+  StepBuilder step(lowering);
+  if (!add_copy(step, walk, {.address = 0, .type = type, .strides = widens ? of_wide : of_deep},
+                {.address = step.input(x), .type = type, .strides = widens ? of_deep : of_wide}))
+    return std::nullopt;
+  return step.finish("strided copy");
+}
+
+const RegisterLowering kDepthToSpace("DepthToSpace", lower_blocks);
+const RegisterLowering kSpaceToDepth("SpaceToDepth", lower_blocks);
 const RegisterLowering kTranspose("Transpose", lower_transpose, 9);
 const RegisterLowering kExpand("Expand", lower_expand);
 const RegisterLowering kConcat("Concat", lower_concat);

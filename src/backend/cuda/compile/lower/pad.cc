@@ -20,16 +20,6 @@ const char* mode_name(const std::string& mode) {
   return mode == "wrap" ? "kPadWrap" : nullptr;
 }
 
-const char* mover(DType type) {
-  switch (dtype_bits(type)) {
-    case 8: return "planish::u8";
-    case 16: return "planish::u16";
-    case 32: return "planish::u32";
-    case 64: return "planish::u64";
-    default: return nullptr;
-  }
-}
-
 std::optional<ref::StepChoice> lower_pad(const ir::Node& node, Lowering& lowering) {
   const ir::Value* x = node.input(0);
   const auto pads = passes::constant_integers(node.input(1));
@@ -61,7 +51,7 @@ std::optional<ref::StepChoice> lower_pad(const ir::Node& node, Lowering& lowerin
   Launch launch(concat(
       "#define PLANISH_DEPENDENT_LAUNCH 1\n#include \"fill.cuh\"\n"
       "struct Config {\n  using Element = ",
-      mover(x->type().dtype),
+      "planish::", mover_name(x->type().dtype),
       ";\n  using Index = planish::i64;\n"
       "  static constexpr int kRank = ",
       in.size(), ", kMode = planish::", mode, ";\n};\nextern \"C\" PLANISH_KERNEL(", kThreads,

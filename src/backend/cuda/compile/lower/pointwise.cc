@@ -16,7 +16,7 @@ std::optional<ref::StepChoice> lower_pointwise(const ir::Node& node, Lowering& l
   work.output = {.address = 0, .type = y->type().dtype, .strides = dense_strides(work.shape)};
   for (const ir::Value* inner : functor.inputs) {
     const ir::Value* x = outer_value(node, inner);
-    auto strides = broadcast_strides(shape_of(x), work.shape);
+    auto strides = step.broadcast(shape_of(x), work.shape);
     if (!strides) return std::nullopt;
     const int address = step.input(x);
     // Each thread reads what it overwrites itself.

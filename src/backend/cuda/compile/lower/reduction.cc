@@ -32,8 +32,8 @@ struct Reduction {
   int warps = 4, rows = 1, vector = 1;
 
   int threads() const { return 32 * warps * rows; }
-  int64_t shared_bytes() const {
-    return warps == 1 ? 0 : int64_t{warps} * 4 * (by_columns ? 32 * vector : 1);
+  int64_t shared_bytes(int64_t number_bytes) const {
+    return warps == 1 ? 0 : warps * number_bytes * (by_columns ? 32 * vector : 1);
   }
 };
 
@@ -77,7 +77,14 @@ std::optional<ref::StepChoice> lower_reduce(const ir::Node& node, Lowering& lowe
   const ir::Node& root = root_of(node);
   const ir::Value* x = root.input(0);
   const std::string fold = fold_of(root.op());
-  if (fold.empty() || !is_real(x)) return std::nullopt;
+  if (fold.empty() || !is_movable(x)) return std::nullopt;
+  const std::string_view number = number_name(x->type().dtype);
+  // Tails and quotients are those of floats.
+  const bool is_whole = number != "float" && number != "double";
+  if (number.empty() || (number != "float" && &root != &node) ||
+      (is_whole && root.op() != "ReduceSum" && root.op() != "ReduceMax" &&
+       root.op() != "ReduceMin" && root.op() != "ReduceProd"))
+    return std::nullopt;
   const Shape& shape = shape_of(x);
   auto axes = passes::constant_integers(root.input(1));
   if (!axes || axes->empty()) return std::nullopt;
@@ -103,7 +110,7 @@ std::optional<ref::StepChoice> lower_reduce(const ir::Node& node, Lowering& lowe
       concat("#define PLANISH_DEPENDENT_LAUNCH 1\n#include \"reduce.cuh\"\n", output.text(),
              "struct Config {\n  using Input = planish::", element_name(type),
              ";\n  using Output = ", output.element(), ";\n  using Fold = planish::", fold,
-             ";\n  using Number = float;\n  using Tail = ", output.tail_name(),
+             ";\n  using Number = ", number, ";\n  using Tail = ", output.tail_name(),
              ";\n  static constexpr int kKept = ", r.kept.dims.size(),
              ", kReduced = ", r.reduced.dims.size(), ", kWarps = ", r.warps, ", kRows = ", r.rows,
              ", kVector = ", r.vector, ";\n  static constexpr bool kColumns = ",
@@ -121,12 +128,51 @@ std::optional<ref::StepChoice> lower_reduce(const ir::Node& node, Lowering& lowe
   add_axes(step, launch, r.reduced.strides[0], 0);
   output.add_operands(step, launch);
   launch.grid(step.dim(count.ceil_div(r.by_columns ? 32 * r.vector : r.rows)));
-  launch.threads(r.threads()).shared(r.shared_bytes()).overlaps();
+  launch.threads(r.threads()).shared(r.shared_bytes(number == "float" ? 4 : 8)).overlaps();
   step.add(std::move(launch));
   if (!output.finish(step)) return std::nullopt;
   return step.finish(r.by_columns ? "folds columns" : "folds rows");
 }
 
+std::optional<ref::StepChoice> lower_arg_extreme(const ir::Node& node, Lowering& lowering) {
+  const ir::Value* x = node.input(0);
+  if (!is_movable(x) || number_name(x->type().dtype).empty()) return std::nullopt;
+  const Shape& shape = shape_of(x);
+  const size_t axis = normal_axis(node.attributes().integer("axis", 0), shape.size());
+  // Only the portable kernel tells that there is nothing to choose from.
+  if (shape[axis].range().min < 1) return std::nullopt;
+  const std::vector<Dim> dense = dense_strides(shape);
+  Shape kept = shape;
+  std::vector<Dim> kept_x = dense;
+  kept.erase(kept.begin() + static_cast<std::ptrdiff_t>(axis));
+  kept_x.erase(kept_x.begin() + static_cast<std::ptrdiff_t>(axis));
+  const Axes axes = merge_axes(kept, {kept_x, dense_strides(kept)});
+  constexpr int kRows = 4;
+  const Attributes& a = node.attributes();
+  StepBuilder step(lowering);
+  Launch launch(kernel_source(
+      "reduce.cuh",
+      concat("  using Input = ", element_text(x),
+             ";\n  using Number = ", number_name(x->type().dtype),
+             ";\n  static constexpr int kKept = ", axes.dims.size(), ", kRows = ", kRows,
+             ";\n  static constexpr bool kLargest = ", node.op() == "ArgMax" ? "true" : "false",
+             ", kLastIndex = ", a.integer("select_last_index", 0) != 0 ? "true" : "false", ";\n"),
+      32 * kRows, "ReduceParams", "arg_reduce"));
+  const Dim count = product(kept);
+  launch.in(step.input(x)).out(0).i64_dim(step.dim(count)).i64_dim(step.dim(shape[axis]));
+  add_axes(step, launch, axes.dims, 1);
+  add_axes(step, launch, axes.strides[0], 0);
+  add_axes(step, launch, axes.strides[1], 0);
+  add_axes(step, launch, {shape[axis]}, 1);
+  add_axes(step, launch, {dense[axis]}, 0);
+  add_no_tail(launch);
+  launch.grid(step.dim(count.ceil_div(kRows))).threads(32 * kRows).overlaps();
+  step.add(std::move(launch));
+  return step.finish("a warp an element");
+}
+
+const RegisterLowering kArgMax("ArgMax", lower_arg_extreme);
+const RegisterLowering kArgMin("ArgMin", lower_arg_extreme);
 const RegisterLowering kReduce[] = {
     {"ReduceSum", lower_reduce},       {"ReduceMean", lower_reduce},   {"ReduceMax", lower_reduce},
     {"ReduceMin", lower_reduce},       {"ReduceProd", lower_reduce},   {"ReduceL1", lower_reduce},

@@ -40,11 +40,6 @@ RowTeam choose_team(int64_t columns, DType type, std::initializer_list<Dim> stri
   return team;
 }
 
-size_t normal_axis(const ir::Node& root, size_t rank) {
-  const int64_t axis = root.attributes().integer("axis", -1);
-  return static_cast<size_t>(axis < 0 ? axis + static_cast<int64_t>(rank) : axis);
-}
-
 // Launches an entry over rows with what all row kernels have in common.
 void launch_rows(StepBuilder& step, Launch launch, const RowTeam& team, const Dim& rows) {
   launch.grid(step.dim(rows.ceil_div(team.rows))).threads(team.threads());
@@ -57,7 +52,7 @@ std::optional<ref::StepChoice> lower_softmax(const ir::Node& node, Lowering& low
   const ir::Value* x = root.input(0);
   if (!is_real(x) || shape_of(x).empty()) return std::nullopt;
   const Shape& shape = shape_of(x);
-  const size_t axis = normal_axis(root, shape.size());
+  const size_t axis = normal_axis(root.attributes().integer("axis", -1), shape.size());
   // Along another axis than the last it is the reduction's kind of walk.
   if (axis + 1 != shape.size() || !shape[axis].is_constant()) return std::nullopt;
   const int64_t columns = shape[axis].value();
@@ -144,7 +139,7 @@ std::optional<ref::StepChoice> lower_row_norm(const ir::Node& node, Lowering& lo
   const ir::Value* x = root.input(0);
   if (!is_real(x)) return std::nullopt;
   const Shape& shape = shape_of(x);
-  const size_t axis = normal_axis(root, shape.size());
+  const size_t axis = normal_axis(root.attributes().integer("axis", -1), shape.size());
   Norm norm;
   norm.is_centred = root.op() != "RMSNormalization";
   norm.columns = product(shape, axis, shape.size());
