@@ -3,6 +3,7 @@
 
 #include <limits>
 
+#include "backend/cpu/compile/tape_rules.h"
 #include "base/str.h"
 #include "ops/pointwise_run.h"
 #include "planish/error.h"
@@ -242,7 +243,7 @@ PointwiseTape TapeBuilder::take(const std::vector<const ir::Value*>& outputs) {
   }
   for (const ir::Value* out : outputs)
     tape_.outputs.push_back({number(places_.at(out)), out->type().dtype});
-  return std::move(tape_);
+  return without_round_trips(std::move(tape_));
 }
 
 }  // namespace planish::cpu

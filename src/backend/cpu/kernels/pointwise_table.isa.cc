@@ -212,12 +212,36 @@ void load(void* dst, const void* src, int64_t stride, int64_t n) {
   }
 }
 
+// Floats within 32 bits are cut by one instruction a vector.
+template <class Memory>
+PLANISH_INLINE void store_integers(Memory* __restrict to, const float* __restrict from, int64_t n) {
+  constexpr int64_t kBlock = 64;
+  int64_t i = 0;
+  for (; i + kBlock <= n; i += kBlock) {
+    int fits = 1;
+    for (int64_t j = 0; j < kBlock; ++j)
+      fits &= static_cast<int>(from[i + j] >= -2147483648.0f) &
+              static_cast<int>(from[i + j] < 2147483648.0f);
+    if (fits != 0) {
+      for (int64_t j = 0; j < kBlock; ++j)
+        to[i + j] = static_cast<Memory>(static_cast<int32_t>(from[i + j]));
+    } else {
+      for (int64_t j = 0; j < kBlock; ++j) to[i + j] = convert<Memory>(from[i + j]);
+    }
+  }
+  for (; i < n; ++i) to[i] = convert<Memory>(from[i]);
+}
+
 template <class Register, class Memory>
 void store(void* dst, int64_t stride, const void* src, int64_t n) {
   auto* __restrict to = static_cast<Memory*>(dst);
   const auto* __restrict from = static_cast<const Register*>(src);
   if (stride == 1) {
-    for (int64_t i = 0; i < n; ++i) to[i] = convert<Memory>(from[i]);
+    if constexpr (std::is_same_v<Register, float> && std::is_integral_v<Memory> &&
+                  sizeof(Memory) <= sizeof(int32_t))
+      store_integers(to, from, n);
+    else
+      for (int64_t i = 0; i < n; ++i) to[i] = convert<Memory>(from[i]);
   } else {
     for (int64_t i = 0; i < n; ++i) to[i * stride] = convert<Memory>(from[i]);
   }
