@@ -109,6 +109,47 @@ void keep_knowledge(const ir::Value* from, ir::Value* to, bool is_new) {
   to->set_type(std::move(merged));
 }
 
+// The axes that `name` ends with, "y~0231": as many as `rank`, else none.
+std::vector<int64_t> axes_of_name(const std::string& name, size_t rank) {
+  if (name.size() <= rank || name[name.size() - rank - 1] != '~') return {};
+  std::vector<int64_t> axes;
+  for (size_t i = name.size() - rank; i < name.size(); ++i) axes.push_back(name[i] - '0');
+  std::vector<int64_t> sorted = axes;
+  std::sort(sorted.begin(), sorted.end());
+  for (size_t i = 0; i < rank; ++i)
+    if (sorted[i] != static_cast<int64_t>(i)) return {};
+  return axes;
+}
+
+// The name of v, where Transpose(v) {perm} is called `name`.
+std::string untransposed_name(const std::string& name, const std::vector<int64_t>& perm) {
+  const size_t rank = perm.size();
+  const std::vector<int64_t> known = axes_of_name(name, rank);
+  std::string base = known.empty() ? name : name.substr(0, name.size() - rank - 1), axes(rank, '0');
+  bool is_same = true;
+  for (size_t i = 0; i < rank; ++i) {
+    const auto at = static_cast<size_t>(perm[i]);
+    const int64_t axis = known.empty() ? static_cast<int64_t>(i) : known[i];
+    axes[at] = static_cast<char>('0' + axis);
+    is_same &= static_cast<size_t>(axis) == at;
+  }
+  return is_same ? base : base + '~' + axes;
+}
+
+// If `made` is a new node's result transposed, that result is the named value in another order of
+// axes, and its name says so: "y~0231" is Transpose(y) {perm=[0, 2, 3, 1]}.
+void name_transposed(ir::Graph& graph, const ir::Value* made, const std::vector<ir::Node*>& nodes) {
+  const ir::Node& transpose = *made->producer();
+  if (transpose.op() != "Transpose" || !transpose.attributes().has("perm")) return;
+  const std::vector<int64_t>& perm = transpose.attributes().integers("perm");
+  ir::Value* source = transpose.input(0);
+  constexpr size_t kMaxRank = 10;  // an axis is one digit
+  if (perm.size() > kMaxRank || source->producer() == nullptr ||
+      std::find(nodes.begin(), nodes.end(), source->producer()) == nodes.end())
+    return;
+  graph.rename(source, untransposed_name(made->name(), perm));
+}
+
 }  // namespace
 
 void Patch::apply(std::string_view rule) {
@@ -136,6 +177,7 @@ void Patch::apply(std::string_view rule) {
   if (heir != nullptr && graph.find_node(root) == nullptr) {
     graph.rename(heir, name);
     graph.rename(heir->output(), value_name);
+    name_transposed(graph, heir->output(), nodes_);
   }
   nodes_.clear();
 }

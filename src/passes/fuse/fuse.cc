@@ -128,7 +128,10 @@ class Fuser {
     body->add_output(image[group.sink->output()], "y");
     fused->output()->set_type(group.sink->output()->type());
     graph_.replace_uses(group.sink->output(), fused->output());
+    const std::string node_name = group.sink->name(), value_name = group.sink->output()->name();
     for (auto it = nodes.rbegin(); it != nodes.rend(); ++it) graph_.erase(*it);
+    graph_.rename(fused, node_name);
+    graph_.rename(fused->output(), value_name);
   }
 
   // Place in the node order as it was when the fuser started.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
+#include "ir/text.h"
+#include "passes/infer.h"
 #include "passes/layout/transposes.h"
 #include "support/pass_case.h"
 
@@ -65,6 +67,26 @@ TEST(ChannelsLast, WhatStaysAsItIs) {
                      "output %i as \"i\" output")},
        {"unknown rank", net("%y = Conv(%x, %k)", "float32[...]")},
        {"another window", net("%y = LpPool(%x) {kernel_shape=[2, 2]}")}});
+}
+
+// Values keep the model's names, with their axes' order where that changed, so that what a step
+// makes can be compared with the model's value.
+TEST(ChannelsLast, NamesSayTheOrderOfAxes) {
+  const auto graph = ir::parse(R"(graph { input %x : float32[n, 4, h, w]
+    const %k = float32[6, 4, 1, 1] splat 0.5 %c = Conv(%x, %k) %r = Relu(%c)
+    %p = MaxPool(%r) {kernel_shape=[2, 2]} %t = Transpose(%p) {perm=[0, 2, 3, 1]}
+    %s = Sigmoid(%t) output %s as "s" })");
+  passes::infer_types(*graph, passes::Known::kIgnore);
+  passes::PassContext context;
+  for (const auto pass : {use_channels_last, passes::merge_transposes, passes::sink_transposes,
+                          passes::merge_transposes})
+    while (pass(*graph, context)) {
+    }
+  std::vector<std::string> names;
+  for (const auto& node : graph->nodes()) names.push_back(node->output()->name());
+  ASSERT_EQ(names.size(), 5u);
+  names.erase(names.begin());  // the input's transpose
+  EXPECT_THAT(names, testing::ElementsAre("c~0231", "r~0231", "p~0231", "s"));
 }
 
 }  // namespace

@@ -134,7 +134,11 @@ class BodyBuilder {
   void finish(ir::Value* result, ir::Value* replaced) {
     body_->add_output(result, "y");
     fused_->output()->set_type(result->type());
-    replaced->graph()->replace_uses(replaced, fused_->output());
+    ir::Graph& graph = *replaced->graph();
+    graph.replace_uses(replaced, fused_->output());
+    const std::string name = replaced->name();
+    graph.rename(replaced, "");
+    graph.rename(fused_->output(), name);
   }
 
  private:

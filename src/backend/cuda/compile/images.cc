@@ -78,7 +78,10 @@ void absorb(ir::Graph& graph, ir::Node& node, const std::vector<ir::Node*>& prol
   fused->add_origins(node.origins().empty() ? std::vector<std::string>{node.name()}
                                             : node.origins());
   graph.replace_uses(node.output(), fused->output());
+  const std::string node_name = node.name(), value_name = node.output()->name();
   graph.erase(&node);
+  graph.rename(fused, node_name);
+  graph.rename(fused->output(), value_name);
   for (auto it = prologue.rbegin(); it != prologue.rend(); ++it) graph.erase(*it);
 }
 
