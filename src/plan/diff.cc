@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/str.h"
+#include "plan/writer.h"
 
 namespace planish::plan {
 namespace {
@@ -61,6 +62,9 @@ class Differ {
     constants();
     sections();
     reports();
+    // Numbers that nothing above looks at: of values without a use, or of two with one name.
+    if (lines_.empty() && write_plan(a_) != write_plan(b_))
+      line("the plans differ in the wiring: values or constants have other numbers");
     return std::move(lines_);
   }
 
@@ -152,6 +156,8 @@ class Differ {
       if (in_a.count({s.node, seen[s.node]++}) == 0) line("+ ", step_text(s), " (", s.kernel, ")");
     if (lines_.empty() && order_of(a) != order_of(b))
       line("program \"", a.name, "\": the steps are in another order");
+    values(concat("program \"", a.name, "\": input "), a, a.inputs, b, b.inputs);
+    values(concat("program \"", a.name, "\": output "), a, a.outputs, b, b.outputs);
   }
 
   static std::vector<std::string> order_of(const Program& p) {
@@ -175,7 +181,20 @@ class Differ {
     }
     values(where + "input ", pa, a.inputs, pb, b.inputs);
     values(where + "output ", pa, a.outputs, pb, b.outputs);
+    subprograms(where, pa, a, pb, b);
+  }
+
+  void subprograms(const std::string& where, const Program& pa, const Step& a, const Program& pb,
+                   const Step& b) {
     change(where + "subprograms", concat(a.subprograms.size()), concat(b.subprograms.size()));
+    for (size_t i = 0; i < std::min(a.subprograms.size(), b.subprograms.size()); ++i) {
+      const Subprogram &x = a.subprograms[i], &y = b.subprograms[i];
+      const auto text = [](const Subprogram& s) {
+        return concat('"', s.name, "\" is program ", s.program);
+      };
+      change(concat(where, "subprogram ", i), text(x), text(y));
+      values(concat(where, "subprogram ", i, ": captured "), pa, x.captured, pb, y.captured);
+    }
   }
 
   void values(const std::string& where, const Program& pa, const std::vector<int32_t>& a,
@@ -183,7 +202,7 @@ class Differ {
     for (size_t i = 0; i < std::max(a.size(), b.size()); ++i) {
       const Value* x = i < a.size() && a[i] >= 0 ? &pa.values[static_cast<size_t>(a[i])] : nullptr;
       const Value* y = i < b.size() && b[i] >= 0 ? &pb.values[static_cast<size_t>(b[i])] : nullptr;
-      change(where + std::to_string(i), value_text(x), value_text(y));
+      change(where + std::to_string(i), value_text(pa, x), value_text(pb, y));
       if (x == nullptr || y == nullptr || x->storage != Storage::kConstant ||
           y->storage != Storage::kConstant)
         continue;
@@ -193,11 +212,16 @@ class Differ {
     }
   }
 
-  static std::string value_text(const Value* v) {
+  static std::string value_text(const Program& p, const Value* v) {
     static constexpr const char* kStorage[] = {"input", "constant", "planned", "dynamic", "alias"};
-    return v == nullptr
-               ? std::string()
-               : concat(v->type.to_string(), ' ', kStorage[static_cast<size_t>(v->storage)]);
+    if (v == nullptr) return {};
+    std::string text = concat('"', v->name, "\" ", v->type.to_string(), ' ',
+                              kStorage[static_cast<size_t>(v->storage)]);
+    if (v->storage == Storage::kInput) text += concat(' ', v->index);
+    if (v->storage == Storage::kAlias)
+      text += concat(" of \"", p.values[static_cast<size_t>(v->index)].name, "\" from byte ",
+                     v->offset.to_string());
+    return v->memory == Memory::kDevice ? text + " on the device" : text;
   }
 
   void constants() {
@@ -205,6 +229,10 @@ class Differ {
       return concat(p.constants.size(), ", ", size_text(weight_bytes(p)));
     };
     change("constants", text(a_), text(b_));
+    if (!lines_.empty()) return;
+    for (size_t i = 0; i < a_.constants.size(); ++i)
+      if (!same_constant(a_.constants[i], b_.constants[i]))
+        line("constant ", i, ": other contents");
   }
 
   void sections() {
