@@ -2,7 +2,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <map>
+#include <latch>
+#include <optional>
 #include <thread>
 
 #include "common.h"
@@ -36,22 +37,79 @@ double quantile(const std::vector<double>& sorted, double q) {
   return sorted[low] + (at - static_cast<double>(low)) * (sorted[high] - sorted[low]);
 }
 
-// Milliseconds of each run of one stream.
-std::vector<double> run_stream(const Engine& engine, const std::map<std::string, Value>& inputs,
-                               const BenchFlags& flags) {
-  Context context = engine.create_context();
-  for (const auto& [name, value] : inputs) context.set_input(name, value);
-  const auto warm = Clock::now();
-  do context.run();
-  while (since(warm) < flags.warm_up);
-  std::vector<double> times;
-  const auto start = Clock::now();
-  do {
-    const auto one = Clock::now();
-    context.run();
-    times.push_back(since(one) * 1e3);
-  } while (since(start) < flags.seconds);
-  return times;
+struct Stream {
+  std::vector<double> milliseconds;  // of each run
+  Clock::time_point begin, end;      // of all of them
+};
+
+// Makes a context and warms it up, then waits until all streams have.
+class StreamRunner {
+ public:
+  StreamRunner(const Engine& engine, const Values& inputs, const BenchFlags& flags)
+      : engine_(engine), inputs_(inputs), flags_(flags), ready_(flags.streams) {}
+
+  std::vector<Stream> run() {
+    std::vector<Stream> streams(static_cast<size_t>(flags_.streams));
+    std::vector<std::exception_ptr> failed(streams.size());
+    std::vector<std::thread> threads;
+    for (size_t i = 0; i < streams.size(); ++i)
+      threads.emplace_back([&, i] {
+        try {
+          streams[i] = run_one();
+        } catch (...) {
+          failed[i] = std::current_exception();
+        }
+      });
+    for (std::thread& t : threads) t.join();
+    for (const std::exception_ptr& p : failed)
+      if (p) std::rethrow_exception(p);
+    return streams;
+  }
+
+ private:
+  Context warm_context() const {
+    Context context = engine_.create_context();
+    for (const auto& [name, value] : inputs_) context.set_input(name, value);
+    const auto start = Clock::now();
+    do context.run();
+    while (since(start) < flags_.warm_up);
+    return context;
+  }
+
+  Stream run_one() {
+    std::optional<Context> context;
+    try {
+      context = warm_context();
+    } catch (...) {
+      ready_.count_down();
+      throw;
+    }
+    ready_.arrive_and_wait();
+    Stream out;
+    out.begin = Clock::now();
+    do {
+      const auto one = Clock::now();
+      context->run();
+      out.milliseconds.push_back(since(one) * 1e3);
+    } while (since(out.begin) < flags_.seconds);
+    out.end = Clock::now();
+    return out;
+  }
+
+  const Engine& engine_;
+  const Values& inputs_;
+  const BenchFlags& flags_;
+  std::latch ready_;
+};
+
+// Seconds from the first run's begin to the last one's end.
+double wall_of(const std::vector<Stream>& streams) {
+  Clock::time_point begin = streams[0].begin, end = streams[0].end;
+  for (const Stream& s : streams) {
+    begin = std::min(begin, s.begin);
+    end = std::max(end, s.end);
+  }
+  return std::chrono::duration<double>(end - begin).count();
 }
 
 // The median of each tenth of the runs; steady if none is far from the whole.
@@ -121,9 +179,11 @@ void print_result(const Json& out) {
   std::printf("             p90 %.3f ms, p95 %.3f, p99 %.3f\n", number("p90"), number("p95"),
               number("p99"));
   std::printf("throughput   %.1f runs a second\n", out["throughput"].get<double>());
+  std::string arena = bytes_text(out["arena"].get<double>());
+  if (out.contains("device_arena"))
+    arena += ", on the GPU " + bytes_text(out["device_arena"].get<double>()) + ",";
   std::printf("memory       weights %s; arena %s a stream\n",
-              bytes_text(out["weights"].get<double>()).c_str(),
-              bytes_text(out["arena"].get<double>()).c_str());
+              bytes_text(out["weights"].get<double>()).c_str(), arena.c_str());
   std::printf("steady       %s\n", out["steady"].get<bool>()
                                        ? "yes: every tenth of the runs has a median within 10 %"
                                        : "no: the machine was busy, or there were too few runs");
@@ -137,29 +197,13 @@ int run_bench(const BenchFlags& flags) {
   const Engine engine = open_engine(flags.path, flags.options, flags.json);
   const double open_seconds = since(opening);
   const auto inputs = flags.inputs.make(engine, run_shapes(flags.path, flags.options));
-  std::vector<std::vector<double>> all(static_cast<size_t>(flags.streams));
-  std::vector<std::exception_ptr> failed(all.size());
-  const auto start = Clock::now();
-  std::vector<std::thread> threads;
-  for (size_t i = 0; i < all.size(); ++i)
-    threads.emplace_back([&, i] {
-      try {
-        all[i] = run_stream(engine, inputs, flags);
-      } catch (...) {
-        failed[i] = std::current_exception();
-      }
-    });
-  for (std::thread& t : threads) t.join();
-  for (const std::exception_ptr& p : failed)
-    if (p) std::rethrow_exception(p);
-  const double wall = since(start) - flags.warm_up;
-  std::vector<double> times;
-  for (const auto& one : all) times.insert(times.end(), one.begin(), one.end());
-  std::vector<double> sorted = times;
+  const std::vector<Stream> streams = StreamRunner(engine, inputs, flags).run();
+  std::vector<double> sorted;
+  for (const Stream& s : streams)
+    sorted.insert(sorted.end(), s.milliseconds.begin(), s.milliseconds.end());
   std::sort(sorted.begin(), sorted.end());
   const double median = quantile(sorted, 0.5);
-  const bool steady = is_steady(all[0], median);
-  const auto description = nlohmann::json::parse(engine.describe());
+  const bool steady = is_steady(streams[0].milliseconds, median);
   double sum = 0;
   for (double t : sorted) sum += t;
   Json out{{"runs", sorted.size()},
@@ -174,9 +218,9 @@ int run_bench(const BenchFlags& flags) {
              {"p95", quantile(sorted, 0.95)},
              {"p99", quantile(sorted, 0.99)},
              {"max", sorted.back()}}},
-           {"throughput", static_cast<double>(sorted.size()) / wall},
+           {"throughput", static_cast<double>(sorted.size()) / wall_of(streams)},
            {"steady", steady},
-           {"weights", description["memory"]["weights"]},
+           {"weights", summary_of(engine)["weights"]},
            {"inputs", Json::object()}};
   for (const auto& [name, value] : inputs)
     out["inputs"][name] = value.is_tensor() ? dims_text(value.dims()) : "-";
@@ -184,6 +228,7 @@ int run_bench(const BenchFlags& flags) {
   context.run(inputs);
   const Json layout = Json::parse(context.layout());
   out["arena"] = layout["bytes"];
+  if (layout["device_bytes"] != 0) out["device_arena"] = layout["device_bytes"];
   if (!flags.trace.empty()) write_trace(flags.trace, trace_run(context, inputs));
   StepTimes layers;
   if (flags.layers) {

@@ -26,14 +26,14 @@ int run_build(const BuildFlags& flags) {
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   engine.save(flags.output);
   progress.finish();
-  const Json description = Json::parse(engine.describe());
+  const Json summary = summary_of(engine);
   Json out{{"plan", flags.output}, {"seconds", seconds}};
-  for (const auto& record : description["report"]) {
+  for (const auto& record : summary["report"]) {
     if (record["kind"] != "model") continue;
     for (const char* field : {"nodes_before", "nodes_after", "steps"})
       out[field] = std::stoll(record["fields"][field].get<std::string>());
   }
-  out["weights"] = description["memory"]["weights"];
+  out["weights"] = summary["weights"];
   if (flags.json) {
     print_json(out);
   } else if (!flags.quiet) {

@@ -181,6 +181,12 @@ Engine open_engine(const std::string& path, const OptionFlags& flags, bool is_qu
   return build(path, *options);
 }
 
+Json summary_of(const Engine& engine) {
+  const char* text = nullptr;
+  detail::check(planish_engine_summary(engine.handle(), &text));
+  return Json::parse(text);
+}
+
 std::string bytes_text(double bytes) {
   char text[40];
   if (bytes < 1e3)
@@ -228,6 +234,22 @@ std::string padded(const std::string& text, size_t columns) {
   std::string out = fitted(text, columns);
   out.resize(columns, ' ');
   return out;
+}
+
+void print_line(const std::string& label, const std::string& text, size_t column) {
+  const size_t width = terminal_columns() - column;
+  std::string rest = text, left = label;
+  do {
+    size_t cut = rest.size();
+    if (cut > width) {
+      cut = rest.rfind(' ', width);
+      if (cut == std::string::npos || cut < width / 2) cut = width;
+    }
+    std::printf("%s%s\n", padded(left, column).c_str(), rest.substr(0, cut).c_str());
+    left.clear();
+    rest.erase(0, cut);
+    if (!rest.empty() && rest[0] == ' ') rest.erase(0, 1);
+  } while (!rest.empty());
 }
 
 }  // namespace planish::cli

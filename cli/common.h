@@ -72,6 +72,9 @@ std::vector<std::string> run_shapes(const std::string& path, const OptionFlags& 
 // "x=x.npy" as name and rest. Names may hold '=': the last one separates.
 std::pair<std::string, std::string> split_assignment(const std::string& text, const char* what);
 
+// What the engine tells of itself without making its kernels ready.
+Json summary_of(const Engine& engine);
+
 std::string bytes_text(double bytes);
 // 0.0123 s as "12.3 ms".
 std::string seconds_text(double seconds);
@@ -80,5 +83,7 @@ size_t terminal_columns();
 // At most `columns` characters; what is too long loses its middle. Control characters become '?'.
 std::string fitted(const std::string& text, size_t columns);
 std::string padded(const std::string& text, size_t columns);
+// A label in `column` columns, and the rest of the line wrapped beside it.
+void print_line(const std::string& label, const std::string& text, size_t column = 10);
 
 }  // namespace planish::cli

@@ -23,10 +23,21 @@ bool runs(const char* command) {
   return std::system((std::string(command) + " >/dev/null 2>&1").c_str()) == 0;
 }
 
-void add_gpu(std::vector<Check>& out) {
+void add_machine(std::vector<Check>& out) {
   const char* text = nullptr;
-  if (planish_describe_gpu(nullptr, &text) != 0) return;
+  detail::check(planish_describe_gpu(nullptr, &text));
   const auto gpu = nlohmann::ordered_json::parse(text);
+  const std::string isa = gpu["processor"];
+  out.push_back({"processor",
+                 (isa == "plain"  ? "plain x86-64"
+                  : isa == "avx2" ? "AVX2"
+                                  : "AVX-512") +
+                     std::string(", ") + std::to_string(std::thread::hardware_concurrency()) +
+                     " cores",
+                 ""});
+  const double memory =
+      static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
+  out.push_back({"memory", bytes_text(memory), ""});
   const std::string driver = gpu["driver"];
   if (driver.empty()) {
     out.push_back({"NVIDIA driver", "none, the CPU computes: " + std::string(gpu["reason"]),
@@ -46,25 +57,18 @@ void add_gpu(std::vector<Check>& out) {
                  compiler.empty() ? "not found: engines for GPUs cannot be built"
                                   : compiler + " (" + std::string(gpu["compiler_path"]) + ")",
                  compiler.empty() ? "python3 -m pip install nvidia-cuda-nvrtc" : ""});
+  if (!driver.empty())
+    out.push_back({"engines on GPUs",
+                   gpu["usable"] ? "yes: auto takes the GPU"
+                                 : "no, auto takes the CPU: " + std::string(gpu["reason"]),
+                   ""});
   const std::string cache = gpu["kernel_cache"];
   out.push_back({"kernel cache", cache.empty() ? "none" : cache, ""});
 }
 
 std::vector<Check> checks() {
   std::vector<Check> out;
-  __builtin_cpu_init();
-  const char* isa =
-      __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") ? "AVX-512"
-      : __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")       ? "AVX2"
-                                                                              : "plain x86-64";
-  out.push_back(
-      {"processor",
-       std::string(isa) + ", " + std::to_string(std::thread::hardware_concurrency()) + " cores",
-       ""});
-  const double memory =
-      static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
-  out.push_back({"memory", bytes_text(memory), ""});
-  add_gpu(out);
+  add_machine(out);
   out.push_back(runs("python3 -c 'import onnxruntime'")
                     ? Check{"ONNX Runtime", "found: verify compares with it", ""}
                     : Check{"ONNX Runtime", "not found: verify compares with the reference",

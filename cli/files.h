@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files of the command: regular ones only, read whole, written whole or not at all.
+// Files of the command: read whole, written whole or not at all.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,9 @@ inline constexpr uint64_t kMaxInputBytes = uint64_t{4} << 30;
 
 // Throws kFileError: it cannot be opened, is no regular file, or is larger than kMaxInputBytes.
 std::string read_file(const std::string& path);
-// To a temporary name in the same folder, flushed, renamed. Throws kFileError.
+// To a temporary name in the same folder, flushed, renamed. A symbolic link stays one, and the file
+// that it leads to keeps its mode. A pipe, a device that is no disk and the standard output are
+// written to as they are. Throws kFileError.
 void write_file(const std::string& path, std::string_view bytes);
 // With the folders above it.
 void make_folder(const std::string& path);

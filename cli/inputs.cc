@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <complex>
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -56,10 +55,9 @@ std::pair<std::string, std::string> split_by_name(const std::string& text,
 // Makes the inputs of one run.
 class InputMaker {
  public:
-  InputMaker(const Engine& engine, uint64_t seed, const PictureFlags& picture)
+  InputMaker(const Engine& engine, const Json& symbols, uint64_t seed, const PictureFlags& picture)
       : engine_(engine), infos_(engine.inputs()), rng_(seed), picture_(picture) {
-    const auto description = nlohmann::json::parse(engine.describe());
-    for (const auto& symbol : description["symbols"])
+    for (const auto& symbol : symbols)
       least_[symbol["name"]] = std::max<int64_t>(1, symbol["min"].get<int64_t>());
     for (const TensorInfo& info : infos_) names_.insert(info.name);
   }
@@ -107,6 +105,7 @@ class InputMaker {
                     "\"" + path + "\" holds \"" + name + "\", which is no input of the model", "",
                     input_names(engine_));
       made_[name] = archive.read(name, find(name).dtype);
+      learn(find(name));
     }
   }
 
@@ -193,18 +192,12 @@ class InputMaker {
 
   // One number for all elements, or one for each.
   Value from_numbers(const TensorInfo& info, const std::string& text) {
-    std::vector<double> numbers;
-    for (size_t at = 0; at <= text.size();) {
-      const size_t comma = std::min(text.find(',', at), text.size());
-      const std::string item = text.substr(at, comma - at);
-      char* end = nullptr;
-      numbers.push_back(std::strtod(item.c_str(), &end));
-      if (item.empty() || *end != '\0')
+    const std::vector<std::string> numbers = list_items(text);
+    for (const std::string& item : numbers)
+      if (!parse_real(item))
         throw Error(ErrorCode::kInvalidArgument,
                     "--input " + info.name + "=" + text +
                         ": expected a file (.npy, .npz, .pb, .png, .jpg) or numbers: 16000, 1,2,3");
-      at = comma + 1;
-    }
     if (!info.shape || dtype_bits(info.dtype) < 8 || info.dtype > kBfloat16)
       throw Error(ErrorCode::kInvalidArgument, "--input " + info.name + "=" + text + ": input \"" +
                                                    info.name + "\" is " + info.type +
@@ -219,7 +212,14 @@ class InputMaker {
                                                    ": expected 1 or " + std::to_string(count) +
                                                    " numbers for the shape " + dims_text(dims) +
                                                    ", got " + std::to_string(numbers.size()));
-    for (size_t i = 0; i < count; ++i) set_element(value, i, numbers[numbers.size() == 1 ? 0 : i]);
+    for (size_t i = 0; i < std::min(count, numbers.size()); ++i)
+      if (const std::string expected = put_number(value, i, numbers[i]); !expected.empty())
+        throw Error(ErrorCode::kInvalidValue, "--input " + info.name + ": input \"" + info.name +
+                                                  "\" is " + info.type + ", expected " + expected +
+                                                  ", got " + numbers[i]);
+    const auto size = static_cast<size_t>(dtype_bits(info.dtype)) / 8;
+    for (size_t i = numbers.size(); i < count; ++i)
+      std::memcpy(static_cast<char*>(value.data()) + i * size, value.data(), size);
     return value;
   }
 
@@ -289,33 +289,6 @@ class InputMaker {
     return Value::strings(dims, words);
   }
 
-  static void set_element(Value& value, size_t i, double x) {
-    char* data = static_cast<char*>(value.data());
-    const auto put = [&](auto v) { std::memcpy(data + i * sizeof(v), &v, sizeof(v)); };
-    switch (value.dtype()) {
-      case kFloat: return put(static_cast<float>(x));
-      case kDouble: return put(x);
-      case kHalf: return put(static_cast<_Float16>(x));
-      case kBool: return put(static_cast<uint8_t>(x != 0));
-      case kUint8: return put(static_cast<uint8_t>(static_cast<int64_t>(x)));
-      case kInt8: return put(static_cast<int8_t>(static_cast<int64_t>(x)));
-      case kUint16: return put(static_cast<uint16_t>(static_cast<int64_t>(x)));
-      case kInt16: return put(static_cast<int16_t>(static_cast<int64_t>(x)));
-      case kInt32: return put(static_cast<int32_t>(static_cast<int64_t>(x)));
-      case kUint32: return put(static_cast<uint32_t>(static_cast<int64_t>(x)));
-      case kInt64: return put(static_cast<int64_t>(x));
-      case kUint64: return put(static_cast<uint64_t>(x));
-      case kComplex64: put(std::complex<float>(static_cast<float>(x))); return;
-      case kComplex128: put(std::complex<double>(x)); return;
-      default: {
-        const auto f = static_cast<float>(x);
-        uint32_t bits = 0;
-        std::memcpy(&bits, &f, sizeof(bits));
-        put(static_cast<uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16));
-      }
-    }
-  }
-
   const Engine& engine_;
   std::vector<TensorInfo> infos_;
   std::mt19937_64 rng_;
@@ -331,12 +304,8 @@ class InputMaker {
 std::vector<std::string> alternatives(const std::string& text) {
   const size_t last = text.rfind('=');
   if (last == std::string::npos) return {text};
-  std::vector<std::string> out;
-  for (size_t at = last + 1; at <= text.size();) {
-    const size_t comma = std::min(text.find(',', at), text.size());
-    out.push_back(text.substr(0, last + 1) + text.substr(at, comma - at));
-    at = comma + 1;
-  }
+  std::vector<std::string> out = list_items(text.substr(last + 1));
+  for (std::string& item : out) item.insert(0, text, 0, last + 1);
   return out;
 }
 
@@ -372,8 +341,9 @@ std::vector<Values> InputFlags::make_all(const Engine& engine,
     count = std::max(count, here);
   }
   std::vector<Values> out;
+  const Json symbols = summary_of(engine)["symbols"];
   for (size_t i = 0; i < count; ++i) {
-    InputMaker maker(engine, seed_, picture_);
+    InputMaker maker(engine, symbols, seed_, picture_);
     for (const std::string& text : build_shapes) maker.add_shape(text, "--shapes");
     for (const auto& list : shapes) maker.add_shape(list[list.size() == 1 ? 0 : i], "--shape");
     for (const std::string& text : files_) {

@@ -22,24 +22,6 @@ struct InspectFlags {
 
 std::string text_of(const Json& json) { return json.get<std::string>(); }
 
-// A label, and the rest of the line wrapped beside it.
-void print_line(const std::string& label, const std::string& text) {
-  constexpr size_t kColumn = 10;
-  const size_t width = terminal_columns() - kColumn;
-  std::string rest = text, left = label;
-  do {
-    size_t cut = rest.size();
-    if (cut > width) {
-      cut = rest.rfind(' ', width);
-      if (cut == std::string::npos || cut < width / 2) cut = width;
-    }
-    std::printf("%s%s\n", padded(left, kColumn).c_str(), rest.substr(0, cut).c_str());
-    left.clear();
-    rest.erase(0, cut);
-    if (!rest.empty() && rest[0] == ' ') rest.erase(0, 1);
-  } while (!rest.empty());
-}
-
 void print_ports(const char* title, const Json& ports) {
   size_t width = 8;
   for (const Json& port : ports) width = std::max(width, text_of(port["name"]).size());

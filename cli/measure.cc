@@ -3,30 +3,38 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
 #include <map>
 #include <utility>
 
 namespace planish::cli {
 namespace {
 
-struct Recorder {
+struct Looker {
   planish_context* context;
-  std::vector<StepTime> rows;
+  const std::function<void(const StepTime&)>& look;
+  std::exception_ptr failed;  // nothing may leave a callback of C
 };
 
 }  // namespace
 
-std::vector<StepTime> trace_run(Context& context, const Values& inputs) {
-  Recorder recorder{context.handle(), {}};
+void for_each_step(Context& context, const Values& inputs,
+                   const std::function<void(const StepTime&)>& look) {
+  Looker looker{context.handle(), look, nullptr};
   planish_context_set_step_callback(
       context.handle(),
       [](int step, const char* node, const char* op, const char* kernel, double start,
          double seconds, void* user) {
-        auto& r = *static_cast<Recorder*>(user);
-        r.rows.push_back(
-            {planish_context_step_program(r.context), step, node, op, kernel, start, seconds, 1});
+        auto& l = *static_cast<Looker*>(user);
+        if (l.failed) return;
+        try {
+          l.look(
+              {planish_context_step_program(l.context), step, node, op, kernel, start, seconds, 1});
+        } catch (...) {
+          l.failed = std::current_exception();
+        }
       },
-      &recorder);
+      &looker);
   try {
     context.run(inputs);
   } catch (...) {
@@ -34,7 +42,19 @@ std::vector<StepTime> trace_run(Context& context, const Values& inputs) {
     throw;
   }
   planish_context_set_step_callback(context.handle(), nullptr, nullptr);
-  return std::move(recorder.rows);
+  if (looker.failed) std::rethrow_exception(looker.failed);
+}
+
+Value step_output(const Context& context, size_t k) {
+  planish_value* value = nullptr;
+  detail::check(planish_context_step_output(context.handle(), static_cast<int>(k), &value));
+  return Value(value);
+}
+
+std::vector<StepTime> trace_run(Context& context, const Values& inputs) {
+  std::vector<StepTime> rows;
+  for_each_step(context, inputs, [&](const StepTime& step) { rows.push_back(step); });
+  return rows;
 }
 
 StepTimes measure_steps(Context& context, const Values& inputs, int runs, double seconds) {

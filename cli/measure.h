@@ -2,6 +2,7 @@
 // Times of an engine's steps.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,12 @@ struct StepTime {
   double seconds = 0;  // of all calls in one run, with the programs that the step ran
   int calls = 1;       // in one run: steps inside loops have several
 };
+
+// Runs once and calls `look` after each step; inside, step_output() gives what the step made.
+void for_each_step(Context& context, const Values& inputs,
+                   const std::function<void(const StepTime&)>& look);
+// Output k of the step, none if nobody uses it.
+Value step_output(const Context& context, size_t k);
 
 // Every step of one run in the order of their ends.
 std::vector<StepTime> trace_run(Context& context, const Values& inputs);

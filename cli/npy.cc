@@ -166,11 +166,12 @@ size_t width_of(const std::string& type) {
 // The dtype of the elements, given what is wanted; 0 if it is none that there is.
 int dtype_of(const Header& header, int wanted) {
   const int bits = dtype_bits(wanted);
-  if (bits > 0 && bits < 8 && wanted != 23 &&
+  if (bits > 0 && bits < 8 && wanted != kFloat4E2M1Fn &&
       header.type == (is_signed_integer(wanted) ? "i1" : "u1"))
     return wanted;
   if (header.type == "V2" && wanted == kBfloat16) return wanted;
-  if (header.type == "V1" && (wanted == 23 || (bits == 8 && wanted > kBfloat16))) return wanted;
+  if (header.type == "V1" && (wanted == kFloat4E2M1Fn || (bits == 8 && wanted > kBfloat16)))
+    return wanted;
   for (const Descr& d : kDescrs)
     if (header.type == d.text) return d.dtype;
   return 0;
@@ -299,6 +300,18 @@ std::string string_cells(const Value& tensor, std::string& type) {
   return out;
 }
 
+void pack_checked(const std::string& bytes, Value& value, const std::string& path) {
+  const auto wrong = pack(bytes.data(), value);
+  if (!wrong) return;
+  const auto [least, greatest] = integer_range(value.dtype());
+  const auto byte = static_cast<uint8_t>(bytes[*wrong]);
+  throw Error(ErrorCode::kInvalidValue,
+              "\"" + path + "\": element " + std::to_string(*wrong) + ": expected " +
+                  std::to_string(least) + " to " + std::to_string(greatest) + " for " +
+                  dtype_name(value.dtype()) + ", got " +
+                  std::to_string(least < 0 ? static_cast<int8_t>(byte) : byte));
+}
+
 }  // namespace
 
 Value parse_npy(std::string_view bytes, const std::string& path, int wanted) {
@@ -334,7 +347,7 @@ Value parse_npy(std::string_view bytes, const std::string& path, int wanted) {
   }
   Value value = Value::allocate(dtype, header.dims);
   if (dtype_bits(dtype) < 8)
-    pack(straight.data(), value);
+    pack_checked(straight, value, path);
   else if (!straight.empty())
     std::memcpy(value.data(), straight.data(), straight.size());
   return value;

@@ -15,7 +15,7 @@
 namespace planish::cli {
 namespace {
 
-constexpr uint64_t kMaxPixels = uint64_t{1} << 28;
+constexpr uint64_t kMaxPixels = uint64_t{1} << 27;
 
 void check_size(uint64_t width, uint64_t height, const std::string& path) {
   if (width == 0 || height == 0 || width * height > kMaxPixels)
@@ -126,19 +126,37 @@ std::vector<float> resize_axis(const std::vector<float>& in, int64_t outer, int6
   return out;
 }
 
+// The picture's numbers at another size.
+std::vector<float> resized(const Picture& picture, int64_t height, int64_t width) {
+  std::vector<float> pixels(picture.pixels.begin(), picture.pixels.end());
+  const int64_t channels = picture.channels;
+  const auto count = [](int64_t h, int64_t w) {
+    return static_cast<double>(h) * static_cast<double>(w);
+  };
+  // The axis that leaves the fewer pixels comes first: less work, and never more than the larger of
+  // the two sizes.
+  if (count(picture.height, width) <= count(height, picture.width)) {
+    if (width != picture.width)
+      pixels = resize_axis(pixels, picture.height, picture.width, width, channels);
+    if (height != picture.height)
+      pixels = resize_axis(pixels, 1, picture.height, height, width * channels);
+    return pixels;
+  }
+  if (height != picture.height)
+    pixels = resize_axis(pixels, 1, picture.height, height, picture.width * channels);
+  if (width != picture.width) pixels = resize_axis(pixels, height, picture.width, width, channels);
+  return pixels;
+}
+
 std::vector<double> channel_numbers(const std::string& text, const char* flag, int channels) {
   std::vector<double> out;
-  size_t at = 0;
-  while (at <= text.size()) {
-    const size_t comma = std::min(text.find(',', at), text.size());
-    const std::string item = text.substr(at, comma - at);
-    char* end = nullptr;
-    out.push_back(std::strtod(item.c_str(), &end));
-    if (item.empty() || *end != '\0' || !std::isfinite(out.back()))
+  for (const std::string& item : list_items(text)) {
+    const auto x = parse_real(item);
+    if (!x || !std::isfinite(*x))
       throw Error(ErrorCode::kInvalidArgument, std::string(flag) + " \"" + text +
                                                    "\": expected a number, or one a channel: "
                                                    "0.485,0.456,0.406");
-    at = comma + 1;
+    out.push_back(*x);
   }
   if (out.size() == 1) out.resize(static_cast<size_t>(channels), out[0]);
   if (out.size() != static_cast<size_t>(channels))
@@ -172,24 +190,6 @@ Axes find_axes(const TensorInfo& info, const std::vector<int64_t>& dims,
                                                  ": expected 1 or 3 channels, got " +
                                                  std::to_string(dims[axes.channels]));
   return axes;
-}
-
-void store(Value& value, size_t i, double x) {
-  auto* data = static_cast<char*>(value.data());
-  switch (value.dtype()) {
-    case kFloat: reinterpret_cast<float*>(data)[i] = static_cast<float>(x); return;
-    case kHalf: reinterpret_cast<_Float16*>(data)[i] = static_cast<_Float16>(x); return;
-    case kDouble: reinterpret_cast<double*>(data)[i] = x; return;
-    case kBfloat16: {
-      const auto f = static_cast<float>(x);
-      uint32_t bits = 0;
-      std::memcpy(&bits, &f, sizeof(bits));
-      bits += 0x7FFF + (bits >> 16 & 1);
-      reinterpret_cast<uint16_t*>(data)[i] = static_cast<uint16_t>(bits >> 16);
-      return;
-    }
-    default: data[i] = static_cast<char>(static_cast<uint8_t>(std::lround(x)));
-  }
 }
 
 }  // namespace
@@ -247,13 +247,16 @@ Value picture_input(std::string_view bytes, const TensorInfo& info,
   if (dims[axes.width] < 0) dims[axes.width] = picture.width;
   if (dims.size() == 4 && dims[0] < 0) dims[0] = 1;
   const int64_t height = dims[axes.height], width = dims[axes.width];
-  if (static_cast<double>(height) * static_cast<double>(width) > static_cast<double>(kMaxPixels))
-    check_size(kMaxPixels + 1, 1, path);
-  std::vector<float> pixels(picture.pixels.begin(), picture.pixels.end());
-  if (width != picture.width)
-    pixels = resize_axis(pixels, picture.height, picture.width, width, channels);
-  if (height != picture.height)
-    pixels = resize_axis(pixels, 1, picture.height, height, width * channels);
+  const double pixel_count = static_cast<double>(height) * static_cast<double>(width);
+  const auto size = tensor_bytes(info.dtype, dims);
+  if (pixel_count < 1 || pixel_count > static_cast<double>(kMaxPixels) || !size ||
+      *size > kMaxInputBytes)
+    throw Error(ErrorCode::kBudgetExceeded,
+                "input \"" + info.name + "\" of shape " + dims_text(dims) +
+                    ": a picture cannot be brought to it, expected 1 to " +
+                    std::to_string(kMaxPixels) + " pixels and at most " +
+                    std::to_string(kMaxInputBytes) + " bytes");
+  const std::vector<float> pixels = resized(picture, height, width);
   Value value = Value::allocate(info.dtype, dims);
   const int64_t batch = dims.size() == 4 ? dims[0] : 1;
   const bool is_first = axes.channels < axes.height;
@@ -265,7 +268,7 @@ Value picture_input(std::string_view bytes, const TensorInfo& info,
       const int64_t source = channels == 3 && flags.colours == "bgr" ? 2 - c : c;
       const double x = pixels[static_cast<size_t>(pixel * channels + source)];
       const auto k = static_cast<size_t>(c);
-      store(value, at++, is_bytes ? x : (x * flags.scale - mean[k]) / deviation[k]);
+      set_element(value, at++, is_bytes ? x : (x * flags.scale - mean[k]) / deviation[k]);
     }
   return value;
 }

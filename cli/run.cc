@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "common.h"
+#include "compare.h"
 #include "dtypes.h"
 #include "inputs.h"
 
@@ -16,13 +17,6 @@ struct RunFlags {
   bool json = false;
   OptionFlags options;
 };
-
-std::string kind_text(const Value& value) {
-  if (value.is_tensor())
-    return std::string(dtype_name(value.dtype())) + " " + dims_text(value.dims());
-  if (value.is_sequence()) return "sequence of " + std::to_string(value.count());
-  return value.is_none() ? "none" : "map";
-}
 
 // The first numbers, and how they spread.
 std::string summary(const Value& value) {

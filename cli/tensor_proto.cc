@@ -80,6 +80,7 @@ struct TensorFields {
   std::string_view raw;
   bool has_raw = false;
   std::vector<uint64_t> numbers;  // of the typed field, as bits
+  int field = 0;                  // which that is; 0: there are none
   std::vector<std::string> strings;
 };
 
@@ -101,6 +102,11 @@ TensorFields read_fields(std::string_view bytes, const std::string& path) {
   TensorFields out;
   std::vector<uint64_t> dims;
   for (Field field; reader.next(field);) {
+    const bool is_typed = field.number == 4 || field.number == 5 || field.number == 7 ||
+                          field.number == 10 || field.number == 11;
+    if (is_typed && out.field != 0 && out.field != field.number)
+      fail_file(path, "keeps its numbers in two fields");
+    if (is_typed) out.field = field.number;
     switch (field.number) {
       case 1: add_numbers(field, kVarint, dims, path); break;
       case 2: out.dtype = static_cast<int>(field.value & 0xFFFF); break;
@@ -132,6 +138,45 @@ TensorFields read_fields(std::string_view bytes, const std::string& path) {
                       std::to_string(got));
 }
 
+// The field that TensorProto has for numbers of the type.
+int field_of(int dtype) {
+  switch (dtype) {
+    case kFloat:
+    case kComplex64: return 4;
+    case kDouble:
+    case kComplex128: return 10;
+    case kInt64: return 7;
+    case kUint32:
+    case kUint64: return 11;
+    default: return 5;
+  }
+}
+
+// Numbers are wider in the file than their type: those that it does not hold are refused.
+void check_numbers(const TensorFields& t, const std::string& path) {
+  if (t.numbers.empty()) return;
+  const int expected = field_of(t.dtype);
+  if (t.field != expected)
+    fail_file(path, "keeps numbers of type " + std::string(dtype_name(t.dtype)) + " in field " +
+                        std::to_string(t.field) + " of TensorProto, expected " +
+                        std::to_string(expected));
+  if (t.dtype != kUint32 && (expected != 5 || t.dtype == kInt32)) return;
+  // What is no integer, or packed, is there as its bits.
+  const bool is_bits = is_floating(t.dtype) || dtype_bits(t.dtype) < 8;
+  auto [least, greatest] = integer_range(!is_bits                    ? t.dtype
+                                         : dtype_bits(t.dtype) == 16 ? kUint16
+                                                                     : kUint8);
+  for (size_t i = 0; i < t.numbers.size(); ++i) {
+    const auto x = expected == 5 ? int64_t{static_cast<int32_t>(t.numbers[i])}
+                                 : static_cast<int64_t>(t.numbers[i]);
+    if (x >= least && x <= greatest) continue;
+    throw Error(ErrorCode::kInvalidValue, "\"" + path + "\": number " + std::to_string(i) +
+                                              ": expected " + std::to_string(least) + " to " +
+                                              std::to_string(greatest) + " for " +
+                                              dtype_name(t.dtype) + ", got " + std::to_string(x));
+  }
+}
+
 Value to_tensor(std::string_view bytes, const std::string& path) {
   const TensorFields t = read_fields(bytes, path);
   const auto count = tensor_bytes(kUint8, t.dims);
@@ -154,6 +199,7 @@ Value to_tensor(std::string_view bytes, const std::string& path) {
     const bool is_pair = t.dtype == kComplex64 || t.dtype == kComplex128;
     const uint64_t expected = bits < 8 ? *size : *count * (is_pair ? 2 : 1);
     if (t.numbers.size() != expected) fail_size(t, expected, t.numbers.size(), "numbers", path);
+    check_numbers(t, path);
   }
   Value value = Value::allocate(t.dtype, t.dims);
   if (t.has_raw) {

@@ -5,11 +5,13 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
 
 #include "common.h"
-#include "dtypes.h"
+#include "compare.h"
 #include "files.h"
 #include "inputs.h"
+#include "layers.h"
 #include "npy.h"
 
 namespace planish::cli {
@@ -21,7 +23,7 @@ struct VerifyFlags {
   std::string model, against = "auto", python = "python3";
   InputFlags inputs;
   double tolerance = 1e-4;
-  bool json = false;
+  bool json = false, per_layer = false;
   OptionFlags options;
 };
 
@@ -52,15 +54,17 @@ std::string shell_quoted(const std::string& text) {
   return out + "'";
 }
 
-// ONNX Runtime lives in Python: the inputs go to a folder, the outputs come back from it.
-constexpr const char* kScript = R"(
+// ONNX Runtime lives in Python: the inputs of all runs go to a folder, the outputs come back from
+// it. A map is the files of its keys and values.
+constexpr const char* kScript = R"py(
 import json, sys, numpy, onnxruntime
 folder = sys.argv[2]
 job = json.load(open(folder + "/job.json"))
 options = onnxruntime.SessionOptions()
 options.log_severity_level = 3
 session = onnxruntime.InferenceSession(sys.argv[1], options, providers=["CPUExecutionProvider"])
-kinds = {i.name: i.type for i in session.get_inputs()}
+kinds = {i.name: i.type for i in session.get_inputs() + session.get_outputs()}
+numbers = {"float": "f4", "double": "f8", "int64": "i8", "string": object}
 count = 0
 
 def load(files, kind):
@@ -71,22 +75,32 @@ def load(files, kind):
     array = numpy.load(files)
     return array.astype(object) if "string" in kind else array
 
-def save(value):
+def save(value, kind):
     global count
-    if value is None or isinstance(value, dict):
+    if value is None:
         return None
+    if isinstance(value, dict):
+        key, _, inner = kind[kind.index("map(") + 4 :].partition(",")
+        inner = inner[inner.index("tensor(") + 7 :].partition(")")[0]
+        value = sorted(value.items())
+        keys = numpy.array([k for k, _ in value], numbers[key])
+        values = numpy.array([v for _, v in value], numbers[inner])
+        return {"keys": save(keys, ""), "values": save(values, "")}
     if isinstance(value, list):
-        return [save(v) for v in value]
+        return [save(v, kind) for v in value]
     value = numpy.asarray(value)
     count += 1
     file = folder + "/out%d.npy" % count
     numpy.save(file, value.astype(str) if value.dtype == object else value)
     return file
 
-feed = {n: load(f, kinds.get(n, "")) for n, f in job["inputs"].items()}
-made = dict(zip(job["outputs"], map(save, session.run(job["outputs"], feed))))
+made = []
+for run in job["runs"]:
+    feed = {n: load(f, kinds.get(n, "")) for n, f in run.items()}
+    results = zip(job["outputs"], session.run(job["outputs"], feed))
+    made.append({n: save(v, kinds.get(n, "")) for n, v in results})
 json.dump(made, open(folder + "/made.json", "w"))
-)";
+)py";
 
 bool has_onnxruntime(const std::string& python) {
   return std::system(
@@ -108,115 +122,89 @@ Json write_value(const fs::path& folder, int& number, const Value& value) {
   return file;
 }
 
-Value read_value(const Json& files, int dtype) {
-  if (files.is_null()) return {};
-  if (files.is_string()) {
-    const auto file = files.get<std::string>();
-    return parse_npy(read_file(file), file, dtype);
-  }
-  std::vector<Value> items;
-  for (const Json& item : files) items.push_back(read_value(item, dtype));
-  return Value::sequence(items);
+Answer read_tensor(const Json& file, int dtype) {
+  const auto path = file.get<std::string>();
+  return parse_npy(read_file(path), path, dtype);
 }
 
-Values run_onnxruntime(const VerifyFlags& flags, const Engine& engine, const Values& inputs) {
-  const TemporaryFolder folder;
-  Json job{{"inputs", Json::object()}, {"outputs", Json::array()}};
-  int number = 0;
-  for (const auto& [name, value] : inputs)
-    job["inputs"][name] = write_value(folder.path(), number, value);
-  for (const TensorInfo& info : engine.outputs()) job["outputs"].push_back(info.name);
-  write_file((folder.path() / "job.json").string(), job.dump());
-  write_file((folder.path() / "run.py").string(), kScript);
-  const std::string command =
-      shell_quoted(flags.python) + " " + shell_quoted((folder.path() / "run.py").string()) + " " +
-      shell_quoted(flags.model) + " " + shell_quoted(folder.path().string());
-  if (std::system(command.c_str()) != 0)
-    throw Error(ErrorCode::kUnsupported, "ONNX Runtime could not run the model", "",
-                "see its message above, or use --against reference");
-  const Json made = Json::parse(read_file((folder.path() / "made.json").string()));
-  Values out;
-  for (const TensorInfo& info : engine.outputs())
-    if (made.contains(info.name)) out[info.name] = read_value(made[info.name], info.dtype);
+Answer read_answer(const Json& files, int dtype) {
+  Answer out;
+  if (files.is_null()) return out;
+  if (files.is_string()) return read_tensor(files, dtype);
+  if (files.is_object()) {
+    out.kind = Answer::Kind::kMap;
+    for (const char* part : {"keys", "values"}) out.parts.push_back(read_tensor(files[part], 0));
+    return out;
+  }
+  out.kind = Answer::Kind::kSequence;
+  for (const Json& item : files) out.parts.push_back(read_answer(item, dtype));
   return out;
 }
 
-Values run_reference(const VerifyFlags& flags, const Values& inputs) {
-  const auto options = flags.options.make();
-  options->set("reference", "true");
-  return build(flags.model, *options).create_context().run(inputs);
-}
-
-// One output against the other's.
-struct Difference {
-  std::string reason;   // why they cannot be compared, or differ whatever the tolerance; else empty
-  double absolute = 0;  // the largest
-  double relative = 0;  // to the largest magnitude of the other's output
-  size_t worst = 0;     // where
-  double ours = 0, theirs = 0;
+// Who the model's results are compared with.
+class Oracle {
+ public:
+  virtual ~Oracle() = default;
+  // By output; `run` counts the sets of inputs.
+  virtual std::map<std::string, Answer> answers(size_t run, const Values& inputs) = 0;
 };
 
-std::string kind_text(const Value& v) {
-  if (v.is_tensor()) return std::string(dtype_name(v.dtype())) + " " + dims_text(v.dims());
-  return v.is_sequence() ? "sequence of " + std::to_string(v.count()) : "no tensor";
-}
-
-Difference compare_strings(const Value& ours, const Value& theirs) {
-  Difference d;
-  const size_t count = element_count(ours);
-  for (size_t i = 0; i < count; ++i) {
-    const std::string a = ours.string(static_cast<int64_t>(i)),
-                      b = theirs.string(static_cast<int64_t>(i));
-    if (a == b) continue;
-    d.reason = "element " + std::to_string(i) + " is \"" + fitted(a, 24) + "\", expected \"" +
-               fitted(b, 24) + "\"";
-    d.absolute = d.relative = INFINITY;
-    return d;
-  }
-  return d;
-}
-
-Difference compare_tensors(const Value& ours, const Value& theirs) {
-  Difference d;
-  if (ours.dims() != theirs.dims() || ours.dtype() != theirs.dtype()) {
-    d.reason = "is " + kind_text(ours) + ", expected " + kind_text(theirs);
-    return d;
-  }
-  if (ours.dtype() == kString) return compare_strings(ours, theirs);
-  double largest = 0;
-  const size_t count = element_count(ours);
-  for (size_t i = 0; i < count; ++i) {
-    const double a = element(ours, i), b = element(theirs, i);
-    if (std::isfinite(b)) largest = std::max(largest, std::fabs(b));
-    double gap = a == b || (std::isnan(a) && std::isnan(b)) ? 0 : std::fabs(a - b);
-    if (std::isnan(gap)) gap = INFINITY;
-    if (gap > d.absolute) {
-      d.absolute = gap;
-      d.worst = i;
-      d.ours = a;
-      d.theirs = b;
+class OnnxRuntime : public Oracle {
+ public:
+  OnnxRuntime(const VerifyFlags& flags, const Engine& engine, const std::vector<Values>& all)
+      : outputs_(engine.outputs()) {
+    Json job{{"runs", Json::array()}, {"outputs", Json::array()}};
+    int number = 0;
+    for (const Values& inputs : all) {
+      Json run = Json::object();
+      for (const auto& [name, value] : inputs)
+        run[name] = write_value(folder_.path(), number, value);
+      job["runs"].push_back(run);
     }
+    for (const TensorInfo& info : outputs_) job["outputs"].push_back(info.name);
+    write_file((folder_.path() / "job.json").string(), job.dump());
+    write_file((folder_.path() / "run.py").string(), kScript);
+    const std::string command =
+        shell_quoted(flags.python) + " " + shell_quoted((folder_.path() / "run.py").string()) +
+        " " + shell_quoted(flags.model) + " " + shell_quoted(folder_.path().string());
+    if (std::system(command.c_str()) != 0)
+      throw Error(ErrorCode::kUnsupported, "ONNX Runtime could not run the model", "",
+                  "see its message above, or use --against reference");
+    made_ = Json::parse(read_file((folder_.path() / "made.json").string()));
   }
-  d.relative = d.absolute == 0 ? 0 : d.absolute / (largest > 0 ? largest : 1);
-  return d;
+  std::map<std::string, Answer> answers(size_t run, const Values&) override {
+    std::map<std::string, Answer> out;
+    for (const TensorInfo& info : outputs_)
+      out[info.name] = read_answer(made_.at(run).at(info.name), info.dtype);
+    return out;
+  }
+
+ private:
+  TemporaryFolder folder_;
+  std::vector<TensorInfo> outputs_;
+  Json made_;
+};
+
+// The interpreter computes on the CPU, at the model's own precision.
+Engine build_reference(const VerifyFlags& flags) {
+  const auto options = flags.options.make();
+  options->set("reference", "true");
+  options->set("device", "cpu");
+  options->set("precision", "fp32");
+  return build(flags.model, *options);
 }
 
-Difference compare(const Value& ours, const Value& theirs) {
-  if (ours.is_tensor() && theirs.is_tensor()) return compare_tensors(ours, theirs);
-  Difference worst;
-  if (ours.is_none() && theirs.is_none()) return worst;
-  if (!ours.is_sequence() || !theirs.is_sequence() || ours.count() != theirs.count()) {
-    worst.reason = "is " + kind_text(ours) + ", expected " + kind_text(theirs);
-    return worst;
+class Reference : public Oracle {
+ public:
+  explicit Reference(const Engine& engine) : engine_(engine) {}
+  std::map<std::string, Answer> answers(size_t, const Values& inputs) override {
+    const auto outputs = engine_.create_context().run(inputs);
+    return {outputs.begin(), outputs.end()};
   }
-  for (size_t i = 0; i < ours.count(); ++i) {
-    Difference d = compare(ours.item(i), theirs.item(i));
-    if (!d.reason.empty()) d.reason = "item " + std::to_string(i) + " " + d.reason;
-    if (!d.reason.empty() || d.relative > worst.relative) worst = d;
-    if (!d.reason.empty()) break;
-  }
-  return worst;
-}
+
+ private:
+  const Engine& engine_;
+};
 
 void print_row(const std::string& name, const Value& value, const Difference& d, bool is_same) {
   const size_t width = terminal_columns() > 80 ? terminal_columns() - 52 : 28;
@@ -224,18 +212,13 @@ void print_row(const std::string& name, const Value& value, const Difference& d,
   std::snprintf(error, sizeof(error), "%.1e", d.relative);
   std::printf("%s %s %s %s\n", padded(name, width).c_str(), padded(kind_text(value), 26).c_str(),
               padded(d.reason.empty() ? error : "-", 10).c_str(), is_same ? "same" : "DIFFERS");
-  if (is_same) return;
-  if (!d.reason.empty())
-    std::printf("    %s\n", d.reason.c_str());
-  else
-    std::printf("    largest at element %zu: %g, expected %g\n", d.worst, d.ours, d.theirs);
+  if (!is_same) print_line("", d.text(), 4);
 }
 
 // Compares one set of inputs; false if an output differs.
-bool verify_once(const VerifyFlags& flags, const Engine& engine, const Values& inputs, Json& out) {
+bool verify_once(const VerifyFlags& flags, const Engine& engine, const Values& inputs,
+                 const std::map<std::string, Answer>& theirs, Json& out) {
   const auto ours = engine.create_context().run(inputs);
-  const Values theirs = flags.against == "onnxruntime" ? run_onnxruntime(flags, engine, inputs)
-                                                       : run_reference(flags, inputs);
   Json run{{"inputs", Json::object()}, {"outputs", Json::array()}};
   std::string shapes;
   for (const auto& [name, value] : inputs) {
@@ -246,16 +229,11 @@ bool verify_once(const VerifyFlags& flags, const Engine& engine, const Values& i
   bool good = true;
   for (const TensorInfo& info : engine.outputs()) {
     const Value& value = ours.at(info.name);
-    const auto other = theirs.find(info.name);
-    const Difference d = compare(value, other == theirs.end() ? Value() : other->second);
-    const bool is_same = d.reason.empty() && d.relative <= flags.tolerance;
+    const Difference d = compare(value, theirs.at(info.name));
+    const bool is_same = d.is_within(flags.tolerance);
     good &= is_same;
     Json row{{"name", info.name}, {"value", kind_text(value)}, {"same", is_same}};
-    if (d.reason.empty() && std::isfinite(d.relative)) {
-      row["relative"] = d.relative;
-      row["absolute"] = d.absolute;
-    }
-    if (!d.reason.empty()) row["reason"] = d.reason;
+    put_difference(d, row);
     run["outputs"].push_back(row);
     if (!flags.json) print_row(info.name, value, d, is_same);
   }
@@ -274,7 +252,21 @@ int run_verify(VerifyFlags flags) {
   Json out{{"against", flags.against}, {"tolerance", flags.tolerance}, {"runs", Json::array()}};
   if (!flags.json) std::printf("against %s\n", flags.against.c_str());
   bool good = true;
-  for (const Values& inputs : all) good &= verify_once(flags, engine, inputs, out);
+  std::unique_ptr<Oracle> oracle;
+  std::optional<Engine> reference;
+  if (flags.against == "reference" || flags.per_layer) reference = build_reference(flags);
+  if (flags.against == "onnxruntime")
+    oracle = std::make_unique<OnnxRuntime>(flags, engine, all);
+  else
+    oracle = std::make_unique<Reference>(*reference);
+  for (size_t i = 0; i < all.size(); ++i) {
+    good &= verify_once(flags, engine, all[i], oracle->answers(i, all[i]), out);
+    if (!flags.per_layer) continue;
+    const Layers layers = compare_layers(engine, *reference, all[i], flags.tolerance);
+    good &= !layers.first;
+    out["runs"].back()["layers"] = layers_json(layers);
+    if (!flags.json) print_layers(layers);
+  }
   out["same"] = good;
   if (flags.json)
     print_json(out);
@@ -298,9 +290,13 @@ void add_verify(CLI::App& app, int& exit_code) {
   verb->add_option("--python", flags->python, "interpreter that has onnxruntime [python3]")
       ->type_name("PROGRAM");
   verb->add_option("--within", flags->tolerance,
-                   "largest difference, relative to the output's largest value [1e-4]")
+                   "largest difference of floating-point numbers, relative to the output's "
+                   "largest value [1e-4]; all else must be the same")
       ->check(CLI::NonNegativeNumber)
       ->type_name("NUMBER");
+  verb->add_flag("--per-layer", flags->per_layer,
+                 "compare what every step makes with the reference's value of that name, and name "
+                 "the first that differs");
   flags->inputs.add(*verb);
   verb->add_flag("--json", flags->json, "print the result as JSON");
   flags->options.add(*verb, "any", true);
@@ -309,7 +305,9 @@ void add_verify(CLI::App& app, int& exit_code) {
       "  planish verify model.onnx\n"
       "  planish verify model.onnx --against reference --shape x=4x3x224x224\n"
       "  planish verify model.onnx --shape x=1x3x64x64,1x3x96x128   (two sizes)\n"
-      "Exit code 1 means that a result differs.");
+      "  planish verify model.onnx --device cuda --precision fp16 --per-layer\n"
+      "      (the first step that leaves the tolerance, or overflows)\n"
+      "Exit code 1 means that a result differs: an output, with --per-layer a step's.");
   verb->callback([flags, &exit_code] { exit_code = run_verify(*flags); });
 }
 

@@ -76,8 +76,8 @@ function tile(value, label) {
 function drawTop() {
   const model = record("model")[0];
   const fields = model ? model.fields : {};
-  const arena = data.layout && data.layout.bytes ? data.layout
-    : { bytes: data.memory.arenas[0].bytes, lower_bound: data.memory.arenas[0].lower_bound };
+  const arena = data.layout ? { bytes: data.layout.bytes + data.layout.device_bytes,
+    lower_bound: data.layout.lower_bound + data.layout.device_lower_bound } : data.memory.arenas[0];
   const isMeasured = secondsOf.size > 0;
   document.getElementById("top").append(
     element("h1", {}, data.title),
@@ -244,7 +244,7 @@ function drawSteps() {
   const isMeasured = secondsOf.size > 0;
   const part = section("steps", "Steps", isMeasured
     ? `Median times of ${data.measured.runs} runs with ${data.measured.inputs.map((i) => `${i.name} ${i.shape}`).join(", ")}. Click a header to sort.`
-    : "Times are missing: run inspect with --bench to have them. Click a header to sort.");
+    : "Times are missing: the network was not run. Click a header to sort.");
   const rows = main.steps.map((step, i) => ({ step, i, seconds: secondsOf.get(i) || 0 }));
   const body = element("tbody");
   const filter = element("input", { placeholder: "filter by op, kernel, name", size: 32 });
@@ -287,11 +287,19 @@ function drawSteps() {
 
 function drawMemory() {
   if (!data.layout || data.layout.placements.length === 0) return;
-  const { bytes, lower_bound: bound, placements } = data.layout;
+  const { placements } = data.layout;
   const shapes = data.measured ? data.measured.inputs.map((i) => `${i.name} ${i.shape}`).join(", ") : "";
   const part = section("memory", "Memory",
     `Each box is an intermediate value, from the step that makes it to its last use, at its place in ` +
-    `one block of ${bytesText(bytes)}; no plan could do with less than ${bytesText(bound)}. With ${shapes}.`);
+    `one block of memory. With ${shapes}.`);
+  drawArena(part, "the GPU", data.layout.device_bytes, data.layout.device_lower_bound,
+    placements.filter((p) => p.on_device));
+  drawArena(part, "the host", data.layout.bytes, data.layout.lower_bound, placements.filter((p) => !p.on_device));
+}
+
+function drawArena(part, where, bytes, bound, placements) {
+  if (placements.length === 0) return;
+  part.append(element("p", {}, `In the memory of ${where}: ${bytesText(bytes)}; no plan could do with less than ${bytesText(bound)}.`));
   const [width, height, left, bottom] = [1400, 380, 78, 26];
   const steps = Math.max(1, main.steps.length);
   const x = (s) => left + ((width - left - 10) * s) / steps;
@@ -306,7 +314,7 @@ function drawMemory() {
     const step = Math.round(((steps - 1) * i) / 8);
     drawn.append(svg("text", { x: x(step), y: height - 8, "font-size": 12 }, i === 0 ? `step ${step}` : String(step)));
   }
-  for (const p of placements.filter((q) => !q.on_device)) {
+  for (const p of placements) {
     const isScratch = p.value === undefined;
     const name = isScratch ? "scratch memory" : main.values[p.value].name;
     const box = svg("rect", {

@@ -155,6 +155,10 @@ PLANISH_API const char* planish_engine_metadata_value(const planish_engine* engi
 /* Everything that is known of the engine, as JSON: steps, tactics, memory, what the optimiser did.
  */
 PLANISH_API planish_status planish_engine_describe(const planish_engine* engine, const char** json);
+/* The part of planish_engine_describe that is there without making the kernels ready, as JSON:
+ * {"made_by", "target", "rebuild", "inputs", "outputs", "metadata", "symbols", "profiles",
+ * "report", "weights" (bytes)}. The text belongs to the calling thread, until its next call. */
+PLANISH_API planish_status planish_engine_summary(const planish_engine* engine, const char** json);
 /* In what two plans differ, one difference a line, "" if in nothing that a plan file keeps. The
  * text belongs to the calling thread, until its next call. */
 PLANISH_API planish_status planish_engine_diff(const planish_engine* a, const planish_engine* b,
@@ -204,22 +208,25 @@ typedef void (*planish_step_callback)(int step, const char* node, const char* op
 PLANISH_API void planish_context_set_step_callback(planish_context* context,
                                                    planish_step_callback callback, void* user);
 /* Inside a step callback: the program of the step (0: the network; others: bodies of control flow),
- * and a copy of its output k, a new handle; kind PLANISH_NONE if it is not wanted by anybody or
- * lies in device memory. Elsewhere the program is -1 and there is no output (invalid_argument). */
+ * and a copy of its output k in the host's memory, a new handle; kind PLANISH_NONE if it is not
+ * wanted by anybody. Elsewhere the program is -1 and there is no output (invalid_argument). */
 PLANISH_API int planish_context_step_program(const planish_context* context);
 PLANISH_API planish_status planish_context_step_output(planish_context* context, int k,
                                                        planish_value** value);
 /* Where the intermediate values of the last run lie in its memory, as JSON: {"bytes",
- * "lower_bound", "placements": [{"value" (absent: scratch memory), "first_step", "last_step",
- * "offset", "bytes"}]}, with values and steps of program 0 as planish_engine_describe numbers them.
+ * "lower_bound", "device_bytes", "device_lower_bound" (of the GPU's memory), "placements":
+ * [{"value" (absent: scratch memory), "first_step", "last_step", "offset", "bytes", "on_device":
+ * true (absent: the host's memory)}]}, with values and steps of program 0 as
+ * planish_engine_describe numbers them.
  * The text belongs to the context, until the next call. */
 PLANISH_API planish_status planish_context_layout(planish_context* context, const char** json);
 
 /* ==== libplanish: engines from models
  * ============================================================== */
 
-/* What this machine has for engines on GPUs: driver, devices, compiler; as JSON. The text stays
- * until the thread's next call. */
+/* What this machine has for engines on GPUs: driver, devices, compiler, whether they are "usable"
+ * and the "reason" if not; and the "processor"'s instruction set that engines use: as JSON. The
+ * text stays until the thread's next call. */
 PLANISH_API planish_status planish_describe_gpu(const planish_options* options, const char** json);
 
 PLANISH_API planish_status planish_build_file(const char* path, const planish_options* options,

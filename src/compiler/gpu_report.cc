@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "backend/cpu/compile/compile.h"
 #include "backend/cuda/compile/compile.h"
 #include "backend/cuda/compile/compile_cache.h"
 #include "backend/cuda/compile/nvrtc.h"
@@ -32,21 +33,19 @@ Json describe_device(cuda::Driver& driver, int number) {
 }  // namespace
 
 std::string describe_gpu(const Options& options) {
-  Json out;
-  std::string reason;
-  const std::shared_ptr<cuda::Driver> driver = cuda::find_driver(&reason);
+  Json out{{"processor", cpu::target_isa({})}};
+  const std::shared_ptr<cuda::Driver> driver = cuda::find_driver();
   out["driver"] = driver != nullptr ? cuda::version_text(driver->version()) : "";
   out["devices"] = Json::array();
   std::string fix;
   if (driver == nullptr) {
-    out["reason"] = reason;
     fix = "install NVIDIA's driver";
   } else {
     try {
       for (int i = 0; i < driver->device_count(); ++i)
         out["devices"].push_back(describe_device(*driver, i));
-    } catch (const Error& error) {
-      out["reason"] = error.what();
+    } catch (const Error&) {
+      // The first that cannot be opened ends the list; `reason` tells why.
     }
   }
   const cuda::NvrtcSearch nvrtc = cuda::find_nvrtc(options.nvrtc);
@@ -54,7 +53,9 @@ std::string describe_gpu(const Options& options) {
   out["compiler_path"] = nvrtc.path;
   if (nvrtc.compiler == nullptr && fix.empty()) fix = "pip install nvidia-cuda-nvrtc";
   out["kernel_cache"] = cuda::CompileCache(options.kernel_cache).folder();
-  out["usable"] = cuda::is_usable(options);
+  const std::string reason = cuda::why_unusable(options);
+  out["usable"] = reason.empty();
+  out["reason"] = reason;
   out["fix"] = fix;
   return out.dump();
 }

@@ -24,6 +24,8 @@ struct ContextOptions {
   int profile = kAnyProfile;  // inputs must fit it; kAnyProfile: one of them
 };
 
+class DeviceSession;
+
 // What happened in one step.
 struct StepEvent {
   int program = 0;
@@ -32,7 +34,7 @@ struct StepEvent {
   double start = 0;                 // seconds since the run began
   double seconds = 0;               // with the subprograms that it ran
   std::span<Datum* const> outputs;  // null where not wanted; valid during the call
-  bool on_device = false;           // the outputs' bytes are in device memory
+  DeviceSession* device = nullptr;  // reads the outputs' bytes, if they are in device memory
 };
 using StepObserver = std::function<void(const StepEvent&)>;
 

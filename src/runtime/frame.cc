@@ -69,6 +69,16 @@ Datum deep_copy(const Datum& datum) {
   return copy_parts(datum, [](const Tensor& t) { return t.clone(); });
 }
 
+Datum deep_copy(const Datum& datum, DeviceSession* device) {
+  return copy_parts(datum, [device](const Tensor& t) {
+    if (device == nullptr || t.bytes() == 0 || !device->is_device_memory(t.data()))
+      return t.clone();
+    Tensor copy(t.dtype(), t.dims());
+    device->read(copy.data(), t.data(), t.bytes());
+    return copy;
+  });
+}
+
 std::byte* Arena::reserve(uint64_t bytes) {
   if (!lent_.empty()) {
     if (lent_.size() < bytes)
@@ -367,13 +377,14 @@ void Frame::observe(size_t i, std::chrono::steady_clock::time_point start) {
   const auto seconds = [](auto duration) {
     return std::chrono::duration<double>(duration).count();
   };
+  const bool is_device = program_.steps[i].kernel->memory().outputs == plan::Memory::kDevice;
   run_.observer({.program = program_.index,
                  .step = program_.steps[i].index,
                  .info = program_.steps[i].step,
                  .start = seconds(start - run_.begin),
                  .seconds = seconds(end - start),
                  .outputs = binding_->steps[i].outputs(),
-                 .on_device = program_.steps[i].kernel->memory().outputs == plan::Memory::kDevice});
+                 .device = is_device ? run_.session.get() : nullptr});
 }
 
 ArenaLayout Frame::layout() const {

@@ -119,5 +119,7 @@ class Frame {
 void own(Datum& datum);
 // A copy that shares nothing.
 Datum deep_copy(const Datum& datum);
+// The same in the host's memory; `device` reads the bytes if they are not there, else null.
+Datum deep_copy(const Datum& datum, DeviceSession* device);
 
 }  // namespace planish

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
+import subprocess
 import zipfile
 import zlib
 from pathlib import Path
@@ -14,6 +16,7 @@ import ml_dtypes
 import numpy as np
 import onnx
 import pytest
+from conftest import COMMAND
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
@@ -150,6 +153,101 @@ def test_numbers_stand_for_small_inputs(cli: Any, save: Any, tmp_path: Path) -> 
     wrong = cli("run", path, "--input", "a=1,2", "--shape", "a=3")
     assert wrong.code == 2
     assert "expected 1 or 3 numbers" in wrong.err
+
+
+def test_numbers_keep_all_their_digits(cli: Any, identity: Any, tmp_path: Path) -> None:
+    for dtype, text, value in (
+        (TensorProto.INT64, str(2**53 + 1), 2**53 + 1),
+        (TensorProto.INT64, str(-(2**63)), -(2**63)),
+        (TensorProto.UINT64, str(2**64 - 1), 2**64 - 1),
+        (TensorProto.UINT8, "255", 255),
+        (TensorProto.INT8, "-128", -128),
+        (TensorProto.BOOL, "1", True),
+        (TensorProto.FLOAT16, "65504", 65504),
+        (TensorProto.FLOAT, "1e-3", np.float32(1e-3)),
+        (TensorProto.DOUBLE, "1e300", 1e300),
+        (TensorProto.COMPLEX64, "2.5", 2.5),
+    ):
+        result = cli("run", identity(dtype, (2, 2)), "--input", f"x={text}", "-o", "out")
+        assert result.code == 0, result
+        back = np.load(tmp_path / "out/y.npy")
+        assert (back == np.full((2, 2), value, back.dtype)).all(), (text, back)
+    result = cli("run", identity(TensorProto.FLOAT, (2,)), "--input", "x=nan, -inf", "-o", "out")
+    assert result.code == 0, result
+    np.testing.assert_array_equal(np.load(tmp_path / "out/y.npy"), [np.nan, -np.inf])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "text", "expected"),
+    [
+        (TensorProto.INT64, "16000.7", f"an integer from {-(2**63)} to {2**63 - 1}"),
+        (TensorProto.INT64, "9223372036854775808", f"an integer from {-(2**63)} to {2**63 - 1}"),
+        (TensorProto.INT32, "1e300", f"an integer from {-(2**31)} to {2**31 - 1}"),
+        (TensorProto.INT32, "nan", f"an integer from {-(2**31)} to {2**31 - 1}"),
+        (TensorProto.UINT8, "300", "an integer from 0 to 255"),
+        (TensorProto.UINT64, "-1", f"an integer from 0 to {2**64 - 1}"),
+        (TensorProto.INT8, "128", "an integer from -128 to 127"),
+        (TensorProto.BOOL, "2", "0 or 1"),
+        (TensorProto.FLOAT, "1e300", "a number from -3.40282e+38 to 3.40282e+38"),
+        (TensorProto.FLOAT16, "70000", "a number from -65504 to 65504"),
+        (TensorProto.BFLOAT16, "3.4e38", "a number from -3.38953e+38 to 3.38953e+38"),
+    ],
+)
+def test_numbers_are_not_cast(
+    cli: Any, identity: Any, dtype: int, text: str, expected: str
+) -> None:
+    model = identity(dtype, (2,))
+    for given in (text, f"1,{text}"):
+        result = cli("run", model, "--input", f"x={given}", "--json")
+        assert result.code == 4, result
+        assert result.json["error"]["code"] == "invalid_value"
+        message = result.json["error"]["message"]
+        assert 'input "x"' in message
+        assert f"expected {expected}, got {text}" in message
+
+
+@pytest.mark.parametrize(
+    ("dtype", "kind", "value", "words"),
+    [
+        (TensorProto.INT4, np.int8, 100, "expected -8 to 7 for int4, got 100"),
+        (TensorProto.INT4, np.int8, -9, "expected -8 to 7 for int4, got -9"),
+        (TensorProto.UINT4, np.uint8, 16, "expected 0 to 15 for uint4, got 16"),
+        (TensorProto.FLOAT4E2M1, "V1", b"\x10", "expected 0 to 15 for float4_e2m1fn, got 16"),
+    ],
+)
+def test_small_types_are_not_masked(
+    cli: Any, identity: Any, tmp_path: Path, dtype: int, kind: Any, value: Any, words: str
+) -> None:
+    array = np.zeros(3, kind)
+    array[2] = value
+    np.save(tmp_path / "x.npy", array)
+    result = cli("run", identity(dtype, (3,)), "--input", "x=x.npy", "--json")
+    assert result.code == 4, result
+    assert result.json["error"]["code"] == "invalid_value"
+    assert f"element 2: {words}" in result.json["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "field", "values", "words"),
+    [
+        (TensorProto.UINT8, "int32_data", [1, 300], "expected 0 to 255 for uint8, got 300"),
+        (TensorProto.INT8, "int32_data", [1, -129], "expected -128 to 127 for int8, got -129"),
+        (TensorProto.BOOL, "int32_data", [1, 2], "expected 0 to 1 for bool, got 2"),
+        (TensorProto.FLOAT16, "int32_data", [1, 65536], "expected 0 to 65535 for float16"),
+        (TensorProto.UINT32, "uint64_data", [1, 2**32], f"for uint32, got {2**32}"),
+        (TensorProto.INT64, "int32_data", [1, 2], "in field 5 of TensorProto, expected 7"),
+        (TensorProto.INT64, "double_data", [1, 2], "in field 10 of TensorProto, expected 7"),
+    ],
+)
+def test_tensor_files_are_not_cast(
+    cli: Any, identity: Any, tmp_path: Path, dtype: int, field: str, values: Any, words: str
+) -> None:
+    tensor = TensorProto(dims=[2], data_type=dtype)
+    getattr(tensor, field).extend(values)
+    (tmp_path / "x.pb").write_bytes(tensor.SerializeToString())
+    result = cli("run", identity(dtype, (2,)), "--input", "x=x.pb", "--json")
+    assert result.code in (4, 6), result
+    assert words in result.json["error"]["message"]
 
 
 def test_names_may_hold_separators(cli: Any, save: Any, tmp_path: Path) -> None:
@@ -346,6 +444,30 @@ def test_pictures_that_do_not_fit(
     assert words in result.err
 
 
+@pytest.mark.parametrize(
+    "shape",
+    ["1x3x0x4", "1x3x40000x40000", f"1x3x{2**62}x4", f"{2**40}x3x9x9", "40x3x9000x9000"],
+)
+def test_sizes_that_no_picture_can_have(
+    cli: Any, identity: Any, tmp_path: Path, shape: str
+) -> None:
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    model = identity(TensorProto.FLOAT, ("n", 3, "h", "w"))
+    result = cli("run", model, "--input", "x=a.png", "--shape", f"x={shape}")
+    assert result.code == 7, result
+    assert "a picture cannot be brought to it" in result.err
+
+
+def test_long_and_thin_pictures(cli: Any, identity: Any, tmp_path: Path) -> None:
+    Image.new("L", (1, 30000), 100).save(tmp_path / "a.png")
+    model = identity(TensorProto.UINT8, (1, 1, "h", "w"))
+    for shape in ("1x1x1x30000", "1x1x2x3"):
+        flags = ("--shape", f"x={shape}", "--layout", "nchw")
+        result = cli("run", model, "--input", "x=a.png", *flags, "-o", "out")
+        assert result.code == 0, result
+        assert (np.load(tmp_path / "out/y.npy") == 100).all()
+
+
 def test_a_picture_that_claims_to_be_huge(cli: Any, identity: Any, tmp_path: Path) -> None:
     Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
     data = bytearray((tmp_path / "a.png").read_bytes())
@@ -368,6 +490,59 @@ def test_outputs_are_written_whole_or_not_at_all(cli: Any, identity: Any, tmp_pa
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "id.onnx"]
 
 
+def test_links_and_modes_survive_what_is_written(cli: Any, identity: Any, tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/real.npz").write_text("old")
+    (tmp_path / "there/real.npz").chmod(0o600)
+    (tmp_path / "link.npz").symlink_to("there/next.npz")
+    (tmp_path / "there/next.npz").symlink_to("real.npz")
+    result = cli("run", identity(), "-o", "link.npz")
+    assert result.code == 0, result
+    assert (tmp_path / "link.npz").is_symlink()
+    assert (tmp_path / "there/next.npz").is_symlink()
+    assert (tmp_path / "there/real.npz").stat().st_mode & 0o777 == 0o600
+    assert np.load(tmp_path / "there/real.npz")["y"].shape == (1, 3)
+    (tmp_path / "new.npz").symlink_to("there/new.npz")
+    assert cli("run", identity(), "-o", "new.npz").code == 0
+    assert np.load(tmp_path / "there/new.npz")["y"].shape == (1, 3)
+    (tmp_path / "round.npz").symlink_to("round.npz")
+    assert cli("run", identity(), "-o", "round.npz").code == 6
+    (tmp_path / "folder.npz").mkdir()
+    assert cli("run", identity(), "-o", "folder.npz").code == 6
+
+
+def test_what_is_no_regular_file_stays_what_it_is(cli: Any, identity: Any, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.npz")
+    result = cli("run", identity(), "-o", "pipe.npz", timeout=60)
+    assert result.code == 6, result
+    assert (tmp_path / "pipe.npz").is_fifo()
+    reader = os.open(tmp_path / "pipe.npz", os.O_RDONLY | os.O_NONBLOCK)
+    result = cli("run", identity(), "-o", "pipe.npz")
+    data = os.read(reader, 1 << 20)
+    os.close(reader)
+    assert result.code == 0, result
+    assert (tmp_path / "pipe.npz").is_fifo()
+    assert np.load(io.BytesIO(data))["y"].shape == (1, 3)
+
+
+@pytest.mark.parametrize("name", ["/dev/stdout", "out.html"])
+def test_the_page_may_go_to_the_standard_output(identity: Any, tmp_path: Path, name: str) -> None:
+    (tmp_path / "out.html").write_text("before\n")
+    for target in ("pipe", "file"):
+        if target == "pipe" and name == "out.html":
+            continue
+        with (tmp_path / "out.html").open("a") as file:
+            done = subprocess.run(
+                [COMMAND, "inspect", identity(), "--html", name, "--no-run"],
+                cwd=tmp_path,
+                stdout=subprocess.PIPE if target == "pipe" else file,
+                check=True,
+            )
+        text = done.stdout.decode() if target == "pipe" else (tmp_path / "out.html").read_text()
+        assert text.startswith("<!doctype html>" if target == "pipe" else "before\n<!doctype html>")
+        assert "</html>" in text
+
+
 def test_symbols_are_shared_by_the_inputs(cli: Any, save: Any, tmp_path: Path) -> None:
     path = save(
         "two.onnx",
@@ -377,6 +552,11 @@ def test_symbols_are_shared_by_the_inputs(cli: Any, save: Any, tmp_path: Path) -
     )
     np.save(tmp_path / "b.npy", np.zeros((7, 4), np.float32))
     for flags in (("--shape", "a=7x4"), ("--shape", "batch=7"), ("--input", "b=b.npy")):
+        result = cli("run", path, *flags, "--json")
+        assert result.code == 0, result
+        assert result.json["c"]["shape"] == [7, 4]
+    np.savez(tmp_path / "some.npz", b=np.zeros((7, 4), np.float32))
+    for flags in (("--input", "some.npz"), ("--input", "b=some.npz"), ("--input", "b=some.npz:b")):
         result = cli("run", path, *flags, "--json")
         assert result.code == 0, result
         assert result.json["c"]["shape"] == [7, 4]

@@ -150,8 +150,8 @@ planish_status planish_context_step_output(planish_context* context, int k, plan
       throw Error(ErrorCode::kInvalidArgument,
                   "the outputs of a step are there inside a step callback only");
     const Datum* datum = event->outputs[index_of(k, event->outputs.size(), "output")];
-    deref(value, "value") = new planish_value{
-        datum == nullptr || event->on_device ? Datum() : planish::deep_copy(*datum)};
+    deref(value, "value") =
+        new planish_value{datum == nullptr ? Datum() : planish::deep_copy(*datum, event->device)};
   });
 }
 

@@ -77,14 +77,8 @@ Json program_json(const plan::Program& program) {
           {"steps", std::move(steps)}};
 }
 
-}  // namespace
-
-std::string describe_program(const plan::Program& program) {
-  return program_json(program).dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-std::string describe(const Engine& engine) {
-  const plan::Plan& plan = engine.plan();
+// What is there without making the engine's kernels.
+Json summary(const plan::Plan& plan) {
   Json out{{"made_by", plan.made_by},
            {"target", {{"backend", plan.target.backend}, {"isa", plan.target.isa}}},
            {"rebuild", plan.rebuild},
@@ -104,6 +98,30 @@ std::string describe(const Engine& engine) {
     profiles.push_back({{"name", p.name}, {"inputs", std::move(inputs)}});
   }
   out["profiles"] = std::move(profiles);
+  Json report = Json::array();
+  for (const plan::Record& r : plan.report)
+    report.push_back({{"kind", r.kind}, {"subject", r.subject}, {"fields", r.fields}});
+  out["report"] = std::move(report);
+  return out;
+}
+
+std::string dump(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace
+
+std::string describe_program(const plan::Program& program) { return dump(program_json(program)); }
+
+std::string summarize(const plan::Plan& plan) {
+  Json out = summary(plan);
+  out["weights"] = plan::weight_bytes(plan);
+  return dump(out);
+}
+
+std::string describe(const Engine& engine) {
+  const plan::Plan& plan = engine.plan();
+  Json out = summary(plan);
   const MemoryReport memory = engine.memory();
   Json arenas = Json::array();
   for (const ArenaReport& a : memory.arenas)
@@ -112,16 +130,12 @@ std::string describe(const Engine& engine) {
                       {"lower_bound", a.lower_bound},
                       {"bounded", a.bounded}});
   out["memory"] = {{"weights", memory.weight_bytes}, {"arenas", std::move(arenas)}};
-  Json report = Json::array();
-  for (const plan::Record& r : plan.report)
-    report.push_back({{"kind", r.kind}, {"subject", r.subject}, {"fields", r.fields}});
-  out["report"] = std::move(report);
   out["constants"] = constants(plan);
   for (const plan::Section& s : plan.sections) out["sections"][s.name] = s.data.bytes.size();
   Json programs = Json::array();
   for (const plan::Program& p : plan.programs) programs.push_back(program_json(p));
   out["programs"] = std::move(programs);
-  return out.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return dump(out);
 }
 
 }  // namespace planish::capi

@@ -167,6 +167,14 @@ planish_status planish_engine_describe(const planish_engine* engine, const char*
   });
 }
 
+planish_status planish_engine_summary(const planish_engine* engine, const char** json) {
+  return guard([&] {
+    thread_local std::string kept;
+    kept = planish::capi::summarize(deref(engine, "engine").engine->plan());
+    deref(json, "json") = kept.c_str();
+  });
+}
+
 planish_status planish_engine_diff(const planish_engine* a, const planish_engine* b,
                                    const char** text) {
   return guard([&] {

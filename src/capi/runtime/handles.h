@@ -68,6 +68,8 @@ const char* text(const char* given, const char* what);  // throws if null or not
 const Options& options_of(const planish_options* options);
 // Everything known of the engine, as JSON.
 std::string describe(const Engine& engine);
+// The part of it that needs no kernels.
+std::string summarize(const plan::Plan& plan);
 std::string describe_program(const plan::Program& program);
 
 }  // namespace planish::capi

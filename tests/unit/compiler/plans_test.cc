@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "backend/cpu/kernels/isa.h"
+#include "compiler/embedded_graph.h"
 #include "plan/reader.h"
 #include "plan/writer.h"
 #include "support/pass_case.h"
@@ -66,6 +67,15 @@ TEST(Plans, DamageIsRefused) {
           << network.name << (i % 3 == 0 ? ", cut at " : ", edited at ") << at;
     }
   }
+}
+
+// Fifty bytes of text that ask for 16 GiB.
+TEST(Plans, GraphsWithEndlessConstantsAreRefused) {
+  plan::Plan plan = build_text(kNetworks[0].text);
+  const std::string text = "graph { const %w = float32[4294967296] splat 0.5 output %w as \"y\" }";
+  const auto kept = std::make_shared<const std::string>(text);
+  plan.sections.push_back({"graph", {std::as_bytes(std::span(kept->data(), kept->size())), kept}});
+  EXPECT_EQ(error_of([&] { embedded_graph(plan); }).code(), ErrorCode::kBudgetExceeded);
 }
 
 TEST(Plans, TwoBuildsGiveTheSameBytes) {

@@ -134,17 +134,25 @@ std::vector<Target> parse_targets(const std::string& text) {
   return targets;
 }
 
-bool is_usable(const Options& options) {
-  const std::shared_ptr<Driver> found = find_driver();
-  if (found == nullptr) return false;
+std::string why_unusable(const Options& options) {
+  std::string reason;
+  const std::shared_ptr<Driver> found = find_driver(&reason);
+  if (found == nullptr) return reason;
   try {
-    const DeviceProperties chip = found->open(device_number(options.device))->properties();
-    return best_target(known_targets(), chip.major, chip.minor) >= 0 &&
-           find_nvrtc(options.nvrtc).compiler != nullptr;
-  } catch (const Error&) {
-    return false;  // auto takes the CPU then; device=cuda tells the reason
+    const int number = device_number(options.device);
+    const DeviceProperties chip = found->open(number)->properties();
+    if (best_target(known_targets(), chip.major, chip.minor) < 0)
+      return concat("cuda:", number, ", ", chip.name, ", has compute capability ", chip.major, ".",
+                    chip.minor, ", for which Planish makes no kernels");
+  } catch (const Error& error) {
+    return error.what();
   }
+  return find_nvrtc(options.nvrtc).compiler == nullptr
+             ? "NVRTC, which compiles kernels, is not there"
+             : "";
 }
+
+bool is_usable(const Options& options) { return why_unusable(options).empty(); }
 
 void compile(ir::Graph& graph, const Options& options, passes::PassContext& context,
              const passes::PipelineOptions& pipeline,

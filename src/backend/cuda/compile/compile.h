@@ -27,5 +27,7 @@ std::vector<Target> parse_targets(const std::string& text);
 
 // Whether device=auto may take the GPU: there is one that Planish knows, and NVRTC.
 bool is_usable(const Options& options);
+// What is missing for it, "" if nothing.
+std::string why_unusable(const Options& options);
 
 }  // namespace planish::cuda
