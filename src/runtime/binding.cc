@@ -216,6 +216,8 @@ class Binder {
         outputs.push_back(known(v));
       }
       if (!step.is_static) continue;
+      check_extents(*step.step, inputs);
+      check_extents(*step.step, outputs);
       out_.bound[i] = step.kernel->bind(
           StepShapes(*step.step, inputs, outputs, engine_.pool->threads(), &evaluate_dim));
       context.state_ = out_.bound[i].state.get();
@@ -310,6 +312,18 @@ class Binder {
     context.scratch_ = memory;
   }
 };
+
+void check_extents(const plan::Step& step, std::span<const KnownTensor> tensors) {
+  constexpr int64_t kWidest = 16;  // bytes of an element
+  for (const KnownTensor& t : tensors) {
+    int64_t extent = kWidest;
+    for (int64_t d : t.dims)
+      if (d > 1 && !try_mul(extent, d, &extent))
+        throw Error(ErrorCode::kBudgetExceeded,
+                    concat("shape ", dims_to_string(t.dims), " reaches farther than 64 bits count"),
+                    step.node);
+  }
+}
 
 std::unique_ptr<Binding> bind_program(RunState& run, const ProgramCode& program,
                                       const SymbolValues& around, const InputDims& inputs,

@@ -54,6 +54,10 @@ using InputDims = std::vector<std::span<const int64_t>>;
 
 struct RunState;
 
+// Throws kBudgetExceeded unless 64 bits count the bytes between any two elements of a tensor, dims
+// of 0 left out: what kernels rely on when they multiply dims.
+void check_extents(const plan::Step& step, std::span<const KnownTensor> tensors);
+
 // `around`: symbols bound where the program is called. `frame` is who runs the steps. Throws
 // kInvalidShape if the dims contradict the types of the program's inputs.
 std::unique_ptr<Binding> bind_program(RunState& run, const ProgramCode& program,

@@ -477,6 +477,7 @@ void Frame::bind_dynamic(size_t i) {
   const EvaluateDim evaluate_dim = [&](const Dim& dim) {
     return evaluate(run_.engine, dim, binding_->symbols);
   };
+  for (const std::vector<KnownTensor>& side : known) check_extents(*step.step, side);
   dynamic.bound = step.kernel->bind(
       StepShapes(*step.step, known[0], known[1], run_.engine.pool->threads(), &evaluate_dim));
   const size_t scratch = dynamic.bound.scratch_bytes;

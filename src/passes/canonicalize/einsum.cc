@@ -221,34 +221,91 @@ std::optional<Operand> product(Patch& patch, Operand a, Operand b, const Labels&
   return y;
 }
 
+// Operands that are still to be multiplied.
+class Terms {
+ public:
+  Terms(const ir::Node& node, const Equation& e) : output_(e.output) {
+    for (size_t i = 0; i < e.inputs.size(); ++i)
+      terms_.push_back({node.input(static_cast<int>(i)), e.inputs[i]});
+  }
+
+  // The product of all; nothing if one cannot be said with constant shapes.
+  std::optional<Operand> multiply(Patch& patch) {
+    while (terms_.size() > 1) {
+      const auto [i, j] = cheapest();
+      const auto both =
+          product(patch, terms_[i], terms_[j], terms_.size() == 2 ? output_ : labels_behind(i, j));
+      if (!both) return std::nullopt;
+      terms_[i] = *both;
+      terms_.erase(terms_.begin() + static_cast<std::ptrdiff_t>(j));
+    }
+    return terms_[0];
+  }
+
+ private:
+  // Whether the result, or an operand besides i and j, has the label.
+  bool is_needed(int label, size_t i, size_t j) const {
+    if (has(output_, label)) return true;
+    for (size_t k = 0; k < terms_.size(); ++k)
+      if (k != i && k != j && has(terms_[k].labels, label)) return true;
+    return false;
+  }
+
+  Labels labels_behind(size_t i, size_t j) const {
+    const auto needed = [&](int label) { return is_needed(label, i, j); };
+    const Labels& first = terms_[i].labels;
+    return joined({select(first, needed), select(terms_[j].labels, [&](int label) {
+                     return !has(first, label) && needed(label);
+                   })});
+  }
+
+  // Multiplications of i and j, after what each has alone is summed.
+  double cost(size_t i, size_t j) const {
+    constexpr double kUsualSize = 64;  // where it is known only at run time
+    double cost = 1;
+    for (const auto& [own, other] : {std::pair(i, j), std::pair(j, i)})
+      for (int label : terms_[own].labels) {
+        const bool is_shared = has(terms_[other].labels, label);
+        if (is_shared ? own == j : !is_needed(label, i, j)) continue;
+        const Dim& size = terms_[own].dim(label);
+        cost *= size.is_constant() ? static_cast<double>(std::max<int64_t>(1, size.value()))
+                                   : kUsualSize;
+      }
+    return cost;
+  }
+
+  // The leftmost of the cheapest pairs; of many operands, neighbours.
+  std::pair<size_t, size_t> cheapest() const {
+    constexpr size_t kMost = 32;
+    std::pair<size_t, size_t> best{0, 1};
+    if (terms_.size() > kMost) return best;
+    double least = cost(0, 1);
+    for (size_t i = 0; i < terms_.size(); ++i)
+      for (size_t j = i + 1; j < terms_.size(); ++j)
+        if (const double c = cost(i, j); c < least) {
+          least = c;
+          best = {i, j};
+        }
+    return best;
+  }
+
+  Labels output_;
+  std::vector<Operand> terms_;
+};
+
 // Einsum(a, b) = Transpose(MatMul(Transpose(a), Transpose(b))), or a Mul where nothing is summed;
-// Einsum(a) = Transpose(ReduceSum(a)); of more operands, from left to right
+// Einsum(a) = Transpose(ReduceSum(a)); of more operands, the cheapest two at a time
 bool split_equation(ir::Node& node, Patch& patch) {
   if (node.output() == nullptr || !node.output()->type().has_rank()) return false;
   if (!is_float(node.output()->type().dtype)) return false;
   const auto e = read_equation(node);
   if (!e || e->inputs.empty()) return false;
-  Operand y{node.input(0), e->inputs[0]};
-  for (size_t i = 1; i < e->inputs.size(); ++i) {
-    // What the result or a later operand still needs.
-    const Labels& next = e->inputs[i];
-    auto is_needed = [&](int label) {
-      if (has(e->output, label)) return true;
-      return std::any_of(e->inputs.begin() + static_cast<std::ptrdiff_t>(i) + 1, e->inputs.end(),
-                         [label](const Labels& later) { return has(later, label); });
-    };
-    Labels output = select(y.labels, is_needed);
-    for (int label : next)
-      if (!has(output, label) && is_needed(label)) output.push_back(label);
-    if (i + 1 == e->inputs.size()) output = e->output;
-    const auto both = product(patch, y, {node.input(static_cast<int>(i)), next}, output);
-    if (!both) return false;
-    y = *both;
-  }
-  sum_over(patch, y, select(y.labels, [&](int l) { return !has(e->output, l); }));
-  turn_to(patch, y, e->output);
-  if (y.value == node.input(0) && !same_shape(y.value, node.output())) return false;
-  patch.replace(node.output(), y.value);
+  auto y = Terms(node, *e).multiply(patch);
+  if (!y) return false;
+  sum_over(patch, *y, select(y->labels, [&](int l) { return !has(e->output, l); }));
+  turn_to(patch, *y, e->output);
+  if (y->value == node.input(0) && !same_shape(y->value, node.output())) return false;
+  patch.replace(node.output(), y->value);
   return true;
 }
 

@@ -64,7 +64,14 @@ TEST(Einsum, OtherNumbersOfOperands) {
                "graph { input %a : float32[n, 2] input %b : float32[2, 3] input %c : float32[3, m]"
                " %y = Einsum(%a, %b, %c) {equation=\"ij,jk,kl->il\"} output %y as \"y\" }",
                "graph { input %a : float32[n, 2] input %b : float32[2, 3] input %c : float32[3, m]"
-               " %p = MatMul(%a, %b) %y = MatMul(%p, %c) output %y as \"y\" }"}});
+               " %p = MatMul(%a, %b) %y = MatMul(%p, %c) output %y as \"y\" }"},
+              {"three, the last two first",
+               "graph { input %a : float32[50, 40] input %b : float32[40, 30] input %c : "
+               "float32[30, 2]"
+               " %y = Einsum(%a, %b, %c) {equation=\"ij,jk,kl->il\"} output %y as \"y\" }",
+               "graph { input %a : float32[50, 40] input %b : float32[40, 30] input %c : "
+               "float32[30, 2]"
+               " %p = MatMul(%b, %c) %y = MatMul(%a, %p) output %y as \"y\" }"}});
 }
 
 TEST(Einsum, Refusals) {

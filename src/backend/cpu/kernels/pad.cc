@@ -42,7 +42,7 @@ bool find_pad_mode(std::string_view name, PadMode* mode) {
 
 PadLayout::PadLayout(PadMode mode, std::span<const int64_t> in, std::span<const int64_t> out,
                      std::span<const int64_t> before, int element_bytes)
-    : block_(element_bytes), element_bytes_(element_bytes) {
+    : mode_(mode), block_(element_bytes), element_bytes_(element_bytes) {
   const auto is_kept = [&](size_t i) { return before[i] == 0 && in[i] == out[i]; };
   size_t rank = in.size();
   for (; rank > 0 && is_kept(rank - 1); --rank) block_ *= in[rank - 1];
@@ -53,25 +53,25 @@ PadLayout::PadLayout(PadMode mode, std::span<const int64_t> in, std::span<const 
     const bool kept = is_kept(i);
     if (kept && was_kept) {
       axes_.back().size *= out[i];
+      axes_.back().in = axes_.back().last = axes_.back().size;
     } else {
-      axes_.push_back({.size = out[i]});
+      Axis& axis = axes_.emplace_back();
+      axis = {.size = out[i], .in = in[i], .before = before[i], .stride = stride};
+      axis.first = std::clamp<int64_t>(before[i], 0, axis.size);
+      axis.last = std::clamp<int64_t>(before[i] + in[i], axis.first, axis.size);
     }
-    Axis& axis = axes_.back();
-    const int64_t own = kept && was_kept ? stride / (axis.size / out[i]) : stride;
-    axis.from.resize(static_cast<size_t>(axis.size));
-    for (int64_t k = 0; k < axis.size; ++k) {
-      const int64_t place = kept ? k : source_place(mode, k - before[i], in[i]);
-      axis.from[static_cast<size_t>(k)] = place < 0 ? -1 : place * own;
-    }
-    axis.first = std::clamp<int64_t>(kept ? 0 : before[i], 0, axis.size);
-    axis.last = kept ? axis.size : std::clamp<int64_t>(before[i] + in[i], axis.first, axis.size);
     stride *= in[i];
     was_kept = kept;
   }
   std::reverse(axes_.begin(), axes_.end());
-  if (axes_.empty()) axes_.push_back({.size = 1, .from = {0}, .first = 0, .last = 1});
+  if (axes_.empty()) axes_.push_back({.last = 1});
   rows_ = 1;
   for (size_t i = 0; i + 1 < axes_.size(); ++i) rows_ *= axes_[i].size;
+}
+
+int64_t PadLayout::from(const Axis& axis, int64_t place) const {
+  const int64_t shown = source_place(mode_, place - axis.before, axis.in);
+  return shown < 0 ? -1 : shown * axis.stride;
 }
 
 void PadLayout::place(const std::byte* src, int64_t from, std::byte* dst, const void* fill) const {
@@ -90,12 +90,12 @@ void PadLayout::run_row(const std::byte* src, int64_t base, std::byte* dst,
   if (base < 0)
     return fill_elements(dst, fill, element_bytes_, axis.size * block_ / element_bytes_);
   const auto one = [&](int64_t k) {
-    const int64_t from = axis.from[static_cast<size_t>(k)];
-    place(src, from < 0 ? -1 : base + from, dst + k * block_, fill);
+    const int64_t shown = from(axis, k);
+    place(src, shown < 0 ? -1 : base + shown, dst + k * block_, fill);
   };
   for (int64_t k = 0; k < axis.first; ++k) one(k);
   if (axis.last > axis.first)
-    std::memcpy(dst + axis.first * block_, src + base + axis.from[static_cast<size_t>(axis.first)],
+    std::memcpy(dst + axis.first * block_, src + base + from(axis, axis.first),
                 static_cast<size_t>((axis.last - axis.first) * block_));
   for (int64_t k = axis.last; k < axis.size; ++k) one(k);
 }
@@ -110,9 +110,9 @@ void PadLayout::run(const void* src, void* dst, const void* fill, ThreadPool& po
     for (int64_t row = rows_ * task / tasks; row < end; ++row) {
       int64_t base = 0, rest = row;
       for (size_t i = axes_.size() - 1; i-- > 0 && base >= 0;) {
-        const int64_t from = axes_[i].from[static_cast<size_t>(rest % axes_[i].size)];
+        const int64_t shown = from(axes_[i], rest % axes_[i].size);
         rest /= axes_[i].size;
-        base = from < 0 ? -1 : base + from;
+        base = shown < 0 ? -1 : base + shown;
       }
       run_row(static_cast<const std::byte*>(src), base,
               static_cast<std::byte*>(dst) + row * row_bytes, fill);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Padding in one pass: every place of the output shows an element of the input or the fill value.
 //
-// Elements are opaque. What an output place shows is a sum of one table entry an axis, so constant,
+// Elements are opaque. What an output place shows is a sum of one offset an axis, so constant,
 // reflecting, repeating and wrapping pads, and cuts, are the same walk.
 #pragma once
 
@@ -34,12 +34,17 @@ class PadLayout {
  private:
   struct Axis {
     int64_t size = 1;             // in the output
-    std::vector<int64_t> from;    // offset of each place's source in bytes; -1: filled
+    int64_t in = 1;               // in the input
+    int64_t before = 0;           // places ahead of the input's first
+    int64_t stride = 0;           // bytes from place to place of the input
     int64_t first = 0, last = 0;  // places [first, last) show neighbours in order
   };
+  // Offset of what a place of an axis shows in bytes; -1: filled.
+  int64_t from(const Axis& axis, int64_t place) const;
   void run_row(const std::byte* src, int64_t base, std::byte* dst, const void* fill) const;
   void place(const std::byte* src, int64_t from, std::byte* dst, const void* fill) const;
 
+  PadMode mode_ = PadMode::kConstant;
   std::vector<Axis> axes_;  // the last one is a row of blocks
   int64_t rows_ = 0;
   int64_t block_ = 0;  // bytes that lie together in both tensors

@@ -5,6 +5,7 @@
 // Inputs: x; weights as ONNX has them, a constant; then what the epilogue uses. Attributes as those
 // of cpu.conv and cpu.deconv.
 #include <algorithm>
+#include <functional>
 #include <optional>
 
 #include "backend/cpu/kernels/bands.h"
@@ -24,18 +25,11 @@ using dnnl::memory;
 
 constexpr int64_t kFinishFloats = 32 * 1024;  // of a band that is looked at again
 
-struct BandCall {
-  Band band;
-  size_t call;
-};
-
 struct ConvState final : StepState {
   Conv conv;  // rows in slot 1, columns in slot 2
   Tensor blank;
-  std::vector<Call> calls;
-  std::vector<BandCall> bands;  // of one image
+  CallSet<Band> bands;  // of one image
   std::unique_ptr<StepEpilogue::Bound> tail;
-  size_t scratch_bytes = 0;  // of one thread
 };
 
 bool is_pixelwise(const Conv& c) {
@@ -122,10 +116,10 @@ class ConvStep final : public StepKernel {
     StepBinding binding;
     if (shapes.output(0).count() != 0)
       guarded([&] {
-        split(shapes.threads(), *state);
+        split(shapes, *state);
         return 0;
       });
-    binding.scratch_bytes = state->scratch_bytes * static_cast<size_t>(shapes.threads());
+    binding.scratch_bytes = state->bands.scratch_bytes() * static_cast<size_t>(shapes.threads());
     binding.state = std::move(state);
     return binding;
   }
@@ -137,30 +131,31 @@ class ConvStep final : public StepKernel {
     const auto* x = (state.blank.defined() ? state.blank : context.input(0)).as<float>();
     auto* y = context.output(0).as<float>();
     std::byte* scratch = context.scratch().data();
-    const auto bands = static_cast<int64_t>(state.bands.size());
+    const int64_t bands = state.bands.size();
     const int64_t in_row = c.in[2] * c.in_channels;
     context.pool().parallel_for(c.batch * bands, [&](int64_t i, int slot) {
-      const BandCall& b = state.bands[static_cast<size_t>(i % bands)];
+      const Band& band = state.bands.part(i % bands);
       const int64_t image = i / bands;
-      const float* from = x + (image * c.in[1] + b.band.in_row) * in_row;
-      const int64_t pixel = (image * c.out[1] + b.band.row) * c.out[2];
+      const float* from = x + (image * c.in[1] + band.in_row) * in_row;
+      const int64_t pixel = (image * c.out[1] + band.row) * c.out[2];
       float* to = y + pixel * c.out_channels;
       guarded([&] {
-        std::byte* own = scratch + static_cast<size_t>(slot) * state.scratch_bytes;
-        const Call& call = state.calls[b.call];
         if (has_bias_)
-          call.run(slot, {{DNNL_ARG_SRC, from}, {DNNL_ARG_DST, to}, {DNNL_ARG_BIAS, e.bias}}, own);
+          state.bands.run(i % bands, slot,
+                          {{DNNL_ARG_SRC, from}, {DNNL_ARG_DST, to}, {DNNL_ARG_BIAS, e.bias}},
+                          scratch);
         else
-          call.run(slot, {{DNNL_ARG_SRC, from}, {DNNL_ARG_DST, to}}, own);
+          state.bands.run(i % bands, slot, {{DNNL_ARG_SRC, from}, {DNNL_ARG_DST, to}}, scratch);
         return 0;
       });
       if (needs_finish(e))
-        finish(isa_, e, to, c.out_channels, pixel, b.band.rows * c.out[2], 0, c.out_channels);
+        finish(isa_, e, to, c.out_channels, pixel, band.rows * c.out[2], 0, c.out_channels);
     });
   }
 
  private:
-  void split(int threads, ConvState& state) const {
+  void split(const StepShapes& shapes, ConvState& state) const {
+    const int threads = shapes.threads();
     Conv& c = state.conv;
     if (!transposed_ && is_pixelwise(c)) make_column(c);
     turn_row(c);
@@ -172,17 +167,13 @@ class ConvStep final : public StepKernel {
     const int64_t parts = divide_up(wanted_tasks(work, threads), c.batch);
     int64_t rows = divide_up(c.out[1], parts);
     if (finishes_) rows = std::min(rows, std::max<int64_t>(1, kFinishFloats / row_floats));
+    for (int i : {1, 2})
+      require_counted(shapes, {(c.kernel[i] - 1) * c.dilation[i] + 1, c.stride[i], c.pad[i]});
     for (const Band& band : cut_rows(axis_of(c, 1), rows, transposed_)) {
-      const auto same =
-          std::find_if(state.bands.begin(), state.bands.end(),
-                       [&](const BandCall& other) { return other.band.is_like(band); });
-      const size_t call = same == state.bands.end() ? state.calls.size() : same->call;
-      if (same == state.bands.end()) {
-        state.calls.push_back(make_call(c, band, threads));
-        state.scratch_bytes =
-            std::max(state.scratch_bytes, whole_lines(state.calls.back().scratch_bytes()));
-      }
-      state.bands.push_back({band, call});
+      require_counted(shapes, {band.in_rows * c.in[2] * c.in_channels,
+                               band.rows * c.out[2] * c.out_channels, band.pad, band.pad_end});
+      state.bands.add(band, std::mem_fn(&Band::is_like),
+                      [&](const Band& b) { return make_call(c, b, threads); });
     }
   }
 

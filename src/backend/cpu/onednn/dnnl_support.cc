@@ -80,6 +80,12 @@ void Call::run(int slot, std::initializer_list<std::pair<int, const void*>> data
   primitive_.execute(stream, arguments);
 }
 
+void require_counted(const StepShapes& shapes, std::initializer_list<int64_t> numbers) {
+  for (const int64_t n : numbers)
+    shapes.require(n >= 0 && n <= INT32_MAX,
+                   "sizes that oneDNN does not count; disable_tactic=onednn leaves it out");
+}
+
 int64_t wanted_tasks(double multiplications, int threads) {
   const double carried = multiplications / static_cast<double>(kWorthSharing);
   return std::min(wanted_parts(threads), static_cast<int64_t>(std::clamp(carried, 1.0, 1e6)));

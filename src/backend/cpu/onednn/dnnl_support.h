@@ -6,6 +6,7 @@
 // one OpenMP thread, and a step splits its problem over the engine's pool.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <dnnl.hpp>
 #include <mutex>
@@ -89,8 +90,50 @@ class Call {
   std::vector<Arguments> slots_;
 };
 
-inline constexpr size_t kLine = 64;
-inline size_t whole_lines(size_t bytes) { return (bytes + kLine - 1) / kLine * kLine; }
+// The parts that a problem is split into, those that are alike with one call.
+template <class Part>
+class CallSet {
+ public:
+  struct Item {
+    Part part;
+    size_t call;
+  };
+
+  // `is_like(a, b)`: a call of one part is a call of the other.
+  template <class IsLike, class Make>
+  void add(const Part& part, const IsLike& is_like, const Make& make) {
+    const auto same = std::find_if(items_.begin(), items_.end(),
+                                   [&](const Item& other) { return is_like(other.part, part); });
+    const size_t call = same == items_.end() ? calls_.size() : same->call;
+    if (same == items_.end()) {
+      calls_.push_back(make(part));
+      constexpr size_t kLine = 64;
+      const size_t bytes = (calls_.back().scratch_bytes() + kLine - 1) / kLine * kLine;
+      scratch_bytes_ = std::max(scratch_bytes_, bytes);
+    }
+    items_.push_back({part, call});
+  }
+
+  int64_t size() const { return static_cast<int64_t>(items_.size()); }
+  const Part& part(int64_t i) const { return items_[static_cast<size_t>(i)].part; }
+  // Of one thread.
+  size_t scratch_bytes() const { return scratch_bytes_; }
+  // `scratch` holds that of every thread. The caller holds a OneThread.
+  void run(int64_t i, int slot, std::initializer_list<std::pair<int, const void*>> data,
+           std::byte* scratch) const {
+    calls_[items_[static_cast<size_t>(i)].call].run(
+        slot, data, scratch + static_cast<size_t>(slot) * scratch_bytes_);
+  }
+
+ private:
+  std::vector<Call> calls_;
+  std::vector<Item> items_;
+  size_t scratch_bytes_ = 0;
+};
+
+// oneDNN's kernels count rows, taps and pads in 32 bits, and the elements of what a call sees.
+// Throws kInvalidShape for a number beyond.
+void require_counted(const StepShapes& shapes, std::initializer_list<int64_t> numbers);
 
 // Parts to split work of so many multiplications into: several a thread, unless it is not worth it.
 int64_t wanted_tasks(double multiplications, int threads);

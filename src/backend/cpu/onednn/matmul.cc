@@ -24,15 +24,12 @@ constexpr int64_t kColumnUnit = 64;           // columns are split at multiples
 constexpr int64_t kFinishFloats = 64 * 1024;  // a part that is looked at again
 
 struct Part {
-  size_t call;
   int64_t row, rows, col, cols;
 };
 
 struct MatmulState final : StepState {
-  std::vector<Call> calls;
-  std::vector<Part> parts;
+  CallSet<Part> parts;
   std::unique_ptr<StepEpilogue::Bound> tail;
-  size_t scratch_bytes = 0;  // of one thread
 };
 
 class MatmulStep final : public StepKernel {
@@ -63,34 +60,32 @@ class MatmulStep final : public StepKernel {
     StepBinding binding;
     if (m > 0)
       guarded([&] {
-        split(m, shapes.threads(), *state);
+        split(m, shapes, *state);
         return 0;
       });
-    binding.scratch_bytes = state->scratch_bytes * static_cast<size_t>(shapes.threads());
+    binding.scratch_bytes = state->parts.scratch_bytes() * static_cast<size_t>(shapes.threads());
     binding.state = std::move(state);
     return binding;
   }
 
   void run(StepContext& context) const override {
     auto& state = static_cast<MatmulState&>(*context.state());
-    if (state.parts.empty()) return;
+    if (state.parts.size() == 0) return;
     const Epilogue e = epilogue_.at(context, *state.tail);
     const auto* a = context.input(0).as<float>();
     auto* c = context.output(0).as<float>();
     std::byte* scratch = context.scratch().data();
-    context.pool().parallel_for(static_cast<int64_t>(state.parts.size()), [&](int64_t i, int slot) {
-      const Part& p = state.parts[static_cast<size_t>(i)];
+    context.pool().parallel_for(state.parts.size(), [&](int64_t i, int slot) {
+      const Part& p = state.parts.part(i);
+      const float* from = a + p.row * k_;
       float* to = c + p.row * n_ + p.col;
       guarded([&] {
-        std::byte* own = scratch + static_cast<size_t>(slot) * state.scratch_bytes;
-        const Call& call = state.calls[p.call];
         if (has_bias_)
-          call.run(
-              slot,
-              {{DNNL_ARG_SRC, a + p.row * k_}, {DNNL_ARG_DST, to}, {DNNL_ARG_BIAS, e.bias + p.col}},
-              own);
+          state.parts.run(
+              i, slot, {{DNNL_ARG_SRC, from}, {DNNL_ARG_DST, to}, {DNNL_ARG_BIAS, e.bias + p.col}},
+              scratch);
         else
-          call.run(slot, {{DNNL_ARG_SRC, a + p.row * k_}, {DNNL_ARG_DST, to}}, own);
+          state.parts.run(i, slot, {{DNNL_ARG_SRC, from}, {DNNL_ARG_DST, to}}, scratch);
         return 0;
       });
       if (needs_finish(e)) finish(isa_, e, to, n_, p.row, p.rows, p.col, p.cols);
@@ -99,7 +94,8 @@ class MatmulStep final : public StepKernel {
 
  private:
   // Rows in parts of one size and a rest, or columns if there are fewer rows than that is worth.
-  void split(int64_t m, int threads, MatmulState& state) const {
+  void split(int64_t m, const StepShapes& shapes, MatmulState& state) const {
+    const int threads = shapes.threads();
     const double work = static_cast<double>(m) * static_cast<double>(k_) * static_cast<double>(n_);
     const int64_t wanted = wanted_tasks(work, threads);
     const bool by_columns = m < kLeastRows * std::min<int64_t>(wanted, threads);
@@ -113,22 +109,17 @@ class MatmulStep final : public StepKernel {
     }
     for (int64_t row = 0; row < m; row += rows)
       for (int64_t col = 0; col < n_; col += cols)
-        add_part({0, row, std::min(rows, m - row), col, std::min(cols, n_ - col)}, threads, state);
+        add_part({row, std::min(rows, m - row), col, std::min(cols, n_ - col)}, shapes, state);
   }
 
-  void add_part(Part part, int threads, MatmulState& state) const {
-    const auto same = std::find_if(state.parts.begin(), state.parts.end(), [&](const Part& p) {
-      return p.rows == part.rows && p.col == part.col && p.cols == part.cols;
-    });
-    if (same != state.parts.end()) {
-      part.call = same->call;
-    } else {
-      part.call = state.calls.size();
-      state.calls.push_back(make_call(part, threads));
-      state.scratch_bytes =
-          std::max(state.scratch_bytes, whole_lines(state.calls.back().scratch_bytes()));
-    }
-    state.parts.push_back(part);
+  void add_part(const Part& part, const StepShapes& shapes, MatmulState& state) const {
+    require_counted(shapes, {part.rows * k_, part.rows * n_, k_ * n_});
+    state.parts.add(
+        part,
+        [](const Part& a, const Part& b) {
+          return a.rows == b.rows && a.col == b.col && a.cols == b.cols;
+        },
+        [&](const Part& p) { return make_call(p, shapes.threads()); });
   }
 
   Call make_call(const Part& p, int threads) const {

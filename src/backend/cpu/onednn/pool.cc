@@ -2,6 +2,7 @@
 // onednn.pool: the mean of windows, channels last, in one or two dimensions. Attributes as those of
 // cpu.pool. There is no largest element here: oneDNN's turns NaN into the least float.
 #include <algorithm>
+#include <functional>
 #include <string>
 
 #include "backend/cpu/kernels/bands.h"
@@ -16,17 +17,11 @@ namespace {
 
 using dnnl::memory;
 
-struct BandCall {
-  Band band;
-  size_t call;
-};
-
 struct PoolState final : StepState {
   BandAxis rows, columns;
   int64_t batch = 0, channels = 0;
-  std::vector<Call> calls;
-  std::vector<BandCall> bands;  // of one image
-  size_t scratch_bytes = 0;     // of one thread
+  CallSet<Band> bands;       // of one image
+  size_t scratch_bytes = 0;  // of one thread
 };
 
 class PoolStep final : public StepKernel {
@@ -79,55 +74,53 @@ class PoolStep final : public StepKernel {
     StepBinding binding;
     if (x.count() != 0 && y.count() != 0)
       guarded([&] {
-        split(shapes.threads(), *state);
+        split(shapes, *state);
         return 0;
       });
-    binding.scratch_bytes = state->scratch_bytes * static_cast<size_t>(shapes.threads());
+    binding.scratch_bytes = state->bands.scratch_bytes() * static_cast<size_t>(shapes.threads());
     binding.state = std::move(state);
     return binding;
   }
 
   void run(StepContext& context) const override {
     auto& state = static_cast<PoolState&>(*context.state());
-    const auto bands = static_cast<int64_t>(state.bands.size());
+    const int64_t bands = state.bands.size();
     const auto* x = context.input(0).as<float>();
     auto* y = context.output(0).as<float>();
     // Windows of padding alone.
     if (context.input(0).count() == 0) std::fill_n(y, context.output(0).count(), 0.0F);
     std::byte* scratch = context.scratch().data();
     context.pool().parallel_for(state.batch * bands, [&](int64_t i, int slot) {
-      const BandCall& b = state.bands[static_cast<size_t>(i % bands)];
+      const Band& band = state.bands.part(i % bands);
       const int64_t image = i / bands;
-      const int64_t from = (image * state.rows.in + b.band.in_row) * state.columns.in;
-      const int64_t to = (image * state.rows.out + b.band.row) * state.columns.out;
+      const int64_t from = (image * state.rows.in + band.in_row) * state.columns.in;
+      const int64_t to = (image * state.rows.out + band.row) * state.columns.out;
       guarded([&] {
-        state.calls[b.call].run(
-            slot,
+        state.bands.run(
+            i % bands, slot,
             {{DNNL_ARG_SRC, x + from * state.channels}, {DNNL_ARG_DST, y + to * state.channels}},
-            scratch + static_cast<size_t>(slot) * state.scratch_bytes);
+            scratch);
         return 0;
       });
     });
   }
 
  private:
-  void split(int threads, PoolState& state) const {
+  void split(const StepShapes& shapes, PoolState& state) const {
+    const int threads = shapes.threads();
     const double work = static_cast<double>(state.batch * state.channels) *
                         static_cast<double>(state.rows.out * state.columns.out) *
                         static_cast<double>(state.rows.kernel * state.columns.kernel);
     const int64_t parts = divide_up(wanted_tasks(work, threads), state.batch);
     const int64_t rows = std::max<int64_t>(1, state.rows.out / parts);
+    for (const BandAxis* axis : {&state.rows, &state.columns})
+      require_counted(shapes, {axis->kernel, axis->stride, axis->pad});
     for (const Band& band : cut_rows(state.rows, rows, false)) {
-      const auto same =
-          std::find_if(state.bands.begin(), state.bands.end(),
-                       [&](const BandCall& other) { return other.band.is_like(band); });
-      const size_t call = same == state.bands.end() ? state.calls.size() : same->call;
-      if (same == state.bands.end()) {
-        state.calls.push_back(make_call(state, band, threads));
-        state.scratch_bytes =
-            std::max(state.scratch_bytes, whole_lines(state.calls.back().scratch_bytes()));
-      }
-      state.bands.push_back({band, call});
+      require_counted(shapes,
+                      {band.in_rows * state.columns.in * state.channels,
+                       band.rows * state.columns.out * state.channels, band.pad, band.pad_end});
+      state.bands.add(band, std::mem_fn(&Band::is_like),
+                      [&](const Band& b) { return make_call(state, b, threads); });
     }
   }
 

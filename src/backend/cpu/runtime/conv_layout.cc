@@ -5,6 +5,8 @@
 #include <cstring>
 
 #include "backend/cpu/runtime/conv_geometry.h"
+#include "base/checked.h"
+#include "runtime/window_check.h"
 
 namespace planish::cpu {
 
@@ -71,9 +73,10 @@ int64_t ConvLayout::pad_before(const Conv& c, size_t slot, int64_t explicit_pad)
   if (has_explicit_pads()) return explicit_pad;
   if (auto_pad_ == "VALID") return 0;
   const int64_t window = (c.kernel[slot] - 1) * c.dilation[slot] + 1;
-  const int64_t total =
-      transposed_ ? std::max<int64_t>(0, (c.in[slot] - 1) * c.stride[slot] + window - c.out[slot])
-                  : std::max<int64_t>(0, (c.out[slot] - 1) * c.stride[slot] + window - c.in[slot]);
+  const int64_t fewer = transposed_ ? c.in[slot] : c.out[slot];
+  const int64_t more = transposed_ ? c.out[slot] : c.in[slot];
+  const int64_t steps = checked_mul(fewer - 1, c.stride[slot], "pads");
+  const int64_t total = std::max<int64_t>(0, checked_add(steps, window - more, "pads"));
   return auto_pad_ == "SAME_LOWER" ? (total + 1) / 2 : total / 2;
 }
 
@@ -86,6 +89,7 @@ void ConvLayout::check_window(const StepShapes& shapes, const Conv& c, size_t sl
   const int64_t window = (c.kernel[slot] - 1) * c.dilation[slot] + 1;
   if (transposed_ || !has_explicit_pads()) return;
   const int64_t room = c.in[slot] + begin + end - window;
+  require_window(shapes, slot + spatial_ - 3, c.in[slot], window, room + window);
   shapes.require(room >= 0 && c.out[slot] == room / c.stride[slot] + 1,
                  "the output has another size than the windows");
 }

@@ -7,6 +7,7 @@
 #include "backend/cpu/kernels/copy.h"
 #include "backend/cpu/kernels/gather.h"
 #include "backend/cpu/runtime/step_isa.h"
+#include "base/checked.h"
 #include "base/str.h"
 
 namespace planish::cpu {
@@ -30,6 +31,7 @@ int element_bytes(const StepShapes& shapes, const KnownTensor& t) {
   return bits / 8;
 }
 
+// Of dims that the executor has checked: no product of them overflows.
 std::vector<int64_t> row_major(std::span<const int64_t> dims) {
   std::vector<int64_t> strides(dims.size(), 1);
   for (size_t i = dims.size(); i-- > 1;) strides[i - 1] = strides[i] * dims[i];
@@ -202,11 +204,11 @@ class SliceStep final : public CopyStep {
       int64_t start = starts_[k] < 0 ? std::max<int64_t>(starts_[k], -d) + d : starts_[k];
       start = step > 0 ? std::min(start, d) : std::min(start, d - 1);
       if (n == 0) continue;
-      const int64_t last = start + (n - 1) * step;
+      const int64_t last = checked_add(start, checked_mul(n - 1, step, "slice"), "slice");
       shapes.require(start >= 0 && start < d && last >= 0 && last < d && n <= d,
                      "the slice leaves its input");
       offset += start * strides[axis];
-      strides[axis] *= step;
+      if (n > 1) strides[axis] *= step;
     }
     for (size_t k = 0; k < x.dims.size(); ++k)
       shapes.require(sliced[k] || x.dims[k] == y.dims[k], "the output has another shape");
@@ -259,9 +261,11 @@ class BlocksStep final : public CopyStep {
     const KnownTensor& deep = inverse_ ? shapes.output(0) : shapes.input(0);
     const KnownTensor& wide = inverse_ ? shapes.input(0) : shapes.output(0);
     shapes.require(deep.rank() == 4 && wide.rank() == 4 && deep.dims[0] == wide.dims[0] &&
-                       wide.dims[2] == deep.dims[2] * block_ &&
-                       wide.dims[3] == deep.dims[3] * block_ && deep.count() == wide.count(),
+                       wide.dims[2] == checked_mul(deep.dims[2], block_, "rows") &&
+                       wide.dims[3] == checked_mul(deep.dims[3], block_, "columns") &&
+                       deep.count() == wide.count(),
                    "the output has another shape");
+    if (wide.count() == 0) return;
     const int64_t channels = wide.dims[1], rows = deep.dims[2], columns = deep.dims[3];
     const int64_t plane = rows * columns;
     const int64_t place =
@@ -273,9 +277,8 @@ class BlocksStep final : public CopyStep {
         channels * block_ * block_ * plane, channel, columns, block_ * place, 1, place};
     const int64_t in_wide[] = {s[0], s[1], s[2] * block_, s[2], block_, 1};
     const int bytes = element_bytes(shapes, wide);
-    if (wide.count() != 0)
-      state.parts.push_back({inverse_ ? copy_params(shapes, bytes, dims, in_wide, in_deep)
-                                      : copy_params(shapes, bytes, dims, in_deep, in_wide)});
+    state.parts.push_back({inverse_ ? copy_params(shapes, bytes, dims, in_wide, in_deep)
+                                    : copy_params(shapes, bytes, dims, in_deep, in_wide)});
   }
   int64_t block_;
   bool inverse_, block_first_;
@@ -309,7 +312,9 @@ class GatherStep final : public StepKernel {
     p.axis_size = x.dims[static_cast<size_t>(axis_)];
     p.index_count = indices.count();
     p.slice_bytes = slice * bytes;
-    shapes.require(y.count() == p.outer * p.index_count * slice, "the output has another shape");
+    const int64_t rows = checked_mul(p.outer, p.index_count, "gathered rows");
+    shapes.require(y.count() == checked_mul(rows, slice, "gathered elements"),
+                   "the output has another shape");
     StepBinding binding;
     binding.state = std::move(state);
     return binding;
