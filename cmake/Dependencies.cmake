@@ -37,11 +37,8 @@ planish_need_header(libflatbuffers-dev flatbuffers/flatbuffers.h)
 planish_need_header(libxxhash-dev xxhash.h)
 planish_need_header(libzstd-dev zstd.h)
 planish_need_library(PLANISH_ZSTD libzstd-dev libzstd.so)
-planish_need_header(libxbyak-dev xbyak/xbyak.h)
 if(PLANISH_BUILD_CLI OR PLANISH_FUZZ)
   planish_need_header(libcli11-dev CLI/CLI.hpp)
-  planish_need_header(libspdlog-dev spdlog/spdlog.h)
-  planish_need_header(libfmt-dev fmt/format.h)
 endif()
 # Static, so that the command carries what it decodes pictures and archives with; a fuzz target
 # holds its readers too.

@@ -198,7 +198,8 @@ class Engine:
 
 
 def describe_gpu() -> Any:
-    """Driver, devices, compiler."""
+    """Driver, devices, compiler; without the machine's paths, since reports are published."""
     text = ctypes.c_char_p()
     check(lib.planish_describe_gpu(None, ctypes.byref(text)))
-    return json.loads(text.value or b"{}")
+    about = json.loads(text.value or b"{}")
+    return {k: v for k, v in about.items() if k not in ("compiler_path", "kernel_cache")}

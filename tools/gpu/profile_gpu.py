@@ -17,6 +17,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -67,11 +68,17 @@ def main() -> None:
     parser.add_argument("--precision", default="fp16")
     parser.add_argument("--rows", type=int, default=40)
     parser.add_argument("--out", default="")
-    parser.add_argument("--steps", default="/tmp/planish-steps.json")
+    parser.add_argument("--steps", help=argparse.SUPPRESS)
     parser.add_argument("--inner", action="store_true")
     options = parser.parse_args()
     if options.inner:
         return inner(options)
+    with tempfile.TemporaryDirectory() as folder:
+        options.steps = str(Path(folder) / "steps.json")
+        profile(options)
+
+
+def profile(options: argparse.Namespace) -> None:
     command = [
         *("ncu", "--clock-control", "none", "--cache-control", "none"),
         *("--profile-from-start", "off", "--csv", "--metrics", "gpu__time_duration.sum"),

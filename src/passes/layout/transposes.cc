@@ -92,8 +92,10 @@ bool transpose_is_reshape(ir::Node& node, Patch& patch) {
 // --------------------------------------------------------------------------------------
 
 // An input of a pointwise node, of the result's rank `rank` or less, as it must be when the result
-// is computed before the transpose `perm`; null if that costs more than it saves.
-ir::Value* unpermuted(Patch& patch, ir::Value* v, const Perm& perm, const Shape& result) {
+// is computed before the transpose `perm`; null if that costs more than it saves. `is_whole`: what
+// the transpose makes has the result's shape.
+ir::Value* unpermuted(Patch& patch, ir::Value* v, const Perm& perm, const Shape& result,
+                      bool is_whole) {
   const Perm own = permutation_of(v);
   if (own == perm) return below(v);
   if (!v->type().has_rank()) return nullptr;
@@ -102,8 +104,9 @@ ir::Value* unpermuted(Patch& patch, ir::Value* v, const Perm& perm, const Shape&
   const bool all_ones =
       std::all_of(shape.begin(), shape.end(), [](const Dim& d) { return d == Dim(1); });
   if (all_ones) return v;
-  // A whole tensor in the other layout: one transpose less here would be one more there.
-  if (!v->is_constant() && shape == result) return nullptr;
+  // One transpose less here would be one more there, of a tensor that is no smaller: this rule
+  // would sink that one again.
+  if (!v->is_constant() && (shape == result || !is_whole)) return nullptr;
   std::vector<int64_t> padded(perm.size() - shape.size(), 1);
   int symbolic = 0;
   for (const Dim& d : shape) {
@@ -127,17 +130,19 @@ bool sink_through_pointwise(ir::Node& node, Patch& patch) {
     return false;
   const Shape& result = *node.output()->type().shape;
   Perm perm;
+  bool is_whole = false;
   for (const ir::Value* in : node.inputs()) {
     const Perm own = permutation_of(in);
     if (own.size() == result.size() && !own.empty()) {
       perm = own;
+      is_whole = in->type().has_rank() && *in->type().shape == result;
       break;
     }
   }
   if (perm.empty()) return false;
   std::vector<ir::Value*> inputs;
   for (ir::Value* in : node.inputs()) {
-    ir::Value* moved = in == nullptr ? nullptr : unpermuted(patch, in, perm, result);
+    ir::Value* moved = in == nullptr ? nullptr : unpermuted(patch, in, perm, result, is_whole);
     if (in != nullptr && moved == nullptr) return false;
     inputs.push_back(moved);
   }

@@ -59,11 +59,13 @@ TEST(Transposes, SinkThroughPointwise) {
                    "%u = Transpose(%w) {perm=[0, 3, 1, 2]}"
                    " %y = Add(%t, %u)"),
                net("input %w : float32[n, h, w, 3] %s = Add(%x, %w)" + kBack)}});
-  check_pass(
-      sink_transposes,
-      {{"a whole tensor of the other layout", net(kTurn + "%y = Add(%t, %z)")},
-       {"turned otherwise", net("input %w : float32[w, h, n, 3] " + kTurn +
-                                "%u = Transpose(%w) {perm=[2, 3, 1, 0]} %y = Add(%t, %u)")}});
+  check_pass(sink_transposes,
+             {{"a whole tensor of the other layout", net(kTurn + "%y = Add(%t, %z)")},
+              {"turned otherwise", net("input %w : float32[w, h, n, 3] " + kTurn +
+                                       "%u = Transpose(%w) {perm=[2, 3, 1, 0]} %y = Add(%t, %u)")},
+              // Sunk, it would turn the other operand, whose turn is then to be sunk, without end.
+              {"both broadcast", R"(graph { input %a : float32[2, 8, 1, m]
+          %t = Transpose(%a) {perm=[0, 2, 3, 1]} %y = Max(%t, %a) output %y as "y" })"}});
 }
 
 TEST(Transposes, SinkThroughAxes) {
