@@ -27,7 +27,13 @@ class Fuser {
   bool run() {
     std::vector<ir::Node*> nodes;
     for (const auto& node : graph_.nodes()) nodes.push_back(node.get());
-    for (auto it = nodes.rbegin(); it != nodes.rend(); ++it) place(*it);
+    for (auto it = nodes.rbegin(); it != nodes.rend(); ++it)
+      if (policy_.is_member(**it))
+        place(*it, false);
+      else if (policy_.is_root(**it))
+        place(*it, true);
+    for (auto it = nodes.rbegin(); policy_.is_light_root != nullptr && it != nodes.rend(); ++it)
+      if (owner_.count(*it) == 0 && policy_.is_light_root(**it)) place(*it, true);
     bool changed = false;
     for (const auto& group : groups_)
       if (group->members.size() > 1) {
@@ -38,22 +44,19 @@ class Fuser {
   }
 
  private:
-  void place(ir::Node* node) {
+  void place(ir::Node* node, bool root) {
     if (!node->subgraphs().empty() || node->outputs().empty() || node->output() == nullptr) return;
-    const bool member = policy_.is_member(*node);
-    const bool root = !member && policy_.is_root(*node);
-    if (!member && !root) return;
     if (Group* group = group_of_users(node)) {
       const bool fits = static_cast<int>(group->members.size()) < policy_.max_nodes &&
                         input_count(*group, node) <= policy_.max_inputs;
-      if (fits && (member || can_root(*group, *node))) {
+      if (fits && (!root || can_root(*group, *node))) {
         group->members.push_back(node);
         if (root) group->root = node;
         owner_[node] = group;
         return;
       }
     }
-    if (!member) return;  // a root alone is no group
+    if (root) return;  // alone it is no group
     groups_.push_back(std::make_unique<Group>(Group{node, {node}}));
     owner_[node] = groups_.back().get();
   }

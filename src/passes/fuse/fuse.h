@@ -23,6 +23,8 @@ struct FusePolicy {
   int max_nodes;
   // A root joins only a group whose result has its type: the tail is computed in place.
   bool keeps_root_type = false;
+  // Roots of the groups that no other root wants; null: none.
+  bool (*is_light_root)(const ir::Node&) = nullptr;
 };
 
 bool fuse(ir::Graph& graph, const FusePolicy& policy);

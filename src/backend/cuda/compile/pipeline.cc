@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/cuda/compile/pipeline.h"
 
+#include <set>
+#include <string>
+
 #include "backend/cuda/compile/expression_writer.h"
 #include "backend/cuda/compile/images.h"
 #include "backend/cuda/compile/lowering.h"
@@ -16,16 +19,42 @@ namespace {
 
 // A matrix product or convolution: its kernels take an expression as the tail of each tile.
 bool is_root(const ir::Node& node) {
-  if (node.op() != "planish.ConvNhwc" && node.op() != "MatMul") return false;
+  const std::string& op = node.op();
+  if (op != "planish.ConvNhwc" && op != "planish.ConvTransposeNhwc" && op != "MatMul") return false;
   const ir::Value* x = node.input(0);
   const ir::Value* w = node.input(1);
   if (!is_real(x) || !is_real(w) || shape_of(x).size() < 2 || shape_of(w).size() < 2) return false;
-  return node.op() == "MatMul" || shape_of(x).size() == 4;
+  return op == "MatMul" || shape_of(x).size() >= 3;
+}
+
+// Kernels over rows, planes and windows: they take tails too.
+bool is_light_root(const ir::Node& node) {
+  static const std::set<std::string, std::less<>> kOps = {"Softmax",
+                                                          "LogSoftmax",
+                                                          "LayerNormalization",
+                                                          "RMSNormalization",
+                                                          "InstanceNormalization",
+                                                          "GroupNormalization",
+                                                          "planish.InstanceNormalizationNhwc",
+                                                          "planish.GroupNormalizationNhwc",
+                                                          "planish.MaxPoolNhwc",
+                                                          "planish.AveragePoolNhwc",
+                                                          "ReduceSum",
+                                                          "ReduceMean",
+                                                          "ReduceMax",
+                                                          "ReduceMin",
+                                                          "ReduceL1",
+                                                          "ReduceL2",
+                                                          "ReduceSumSquare"};
+  return kOps.count(node.op()) != 0 && is_real(node.input(0));
 }
 
 bool fuse_tails(ir::Graph& graph, passes::PassContext&) {
-  constexpr passes::FusePolicy kPolicy{
-      .is_root = is_root, .is_member = is_float_pointwise, .max_inputs = 8, .max_nodes = 32};
+  constexpr passes::FusePolicy kPolicy{.is_root = is_root,
+                                       .is_member = is_float_pointwise,
+                                       .max_inputs = 8,
+                                       .max_nodes = 32,
+                                       .is_light_root = is_light_root};
   return passes::fuse(graph, kPolicy);
 }
 

@@ -16,6 +16,7 @@ inline constexpr int64_t kMostGeometry = 1 << 20;
 struct Windows {
   int64_t kernel[3] = {1, 1, 1}, stride[3] = {1, 1, 1}, dilation[3] = {1, 1, 1};
   int64_t pad[3] = {0, 0, 0}, pad_end[3] = {0, 0, 0};
+  int64_t up[3] = {1, 1, 1};   // the input has zeros between its elements: up - 1 each time
   bool has_same_pads = false;  // pads that follow from the sizes: every window fits
 };
 
@@ -23,6 +24,12 @@ struct Windows {
 // kMostGeometry, or the pads depend on sizes that are not known.
 std::optional<Windows> windows_of(const Attributes& attributes, const std::vector<int64_t>& kernel,
                                   const Shape& in, const Shape& out);
+
+// A transposed convolution as a convolution: the input spread, the taps in reverse order. A pad may
+// be negative there.
+std::optional<Windows> transposed_windows_of(const Attributes& attributes,
+                                             const std::vector<int64_t>& kernel, const Shape& in,
+                                             const Shape& out);
 
 // The size along one of the three axes.
 Dim spatial_size(const Shape& shape, size_t slot);

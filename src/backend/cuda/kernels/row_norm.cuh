@@ -119,7 +119,7 @@ PLANISH_DEVICE void row_norm_kernel(const RowNormParams& p) {
   release_successor();
   wait_for_predecessor();
   const i64 row = Team::row();
-  if (row >= p.rows) return;
+  if (row >= p.rows || p.columns == 0) return;
   using Layout = row_norm_detail::Layout<Config>;
   const Layout layout(p, row);
   const auto* x = pointer<const Input>(p.x) + layout.x;

@@ -4,6 +4,9 @@
 //
 // Config: that of rows.cuh, and using Output, using Tail (tail.cuh: 0, row, column),
 //   static constexpr bool kLog = false;
+// softmax_columns_kernel does the same along an axis whose elements lie apart, x[o, i, c] over i: a
+// thread a line, neighbours take neighbours of c; Config holds Input, Output and kLog. Grid x =
+// ceil(outer * inner / threads).
 // Cost: bytes x + y once (x twice more from L2 when streamed); flops 10 an element.
 #pragma once
 
@@ -21,6 +24,38 @@ struct SoftmaxParams {
   i32 unused;
   TailOperand tail[kMaxTailOperands];
 };
+
+struct SoftmaxColumnsParams {
+  u64 x;
+  u64 y;
+  i64 outer;
+  i64 length;  // of the axis
+  i64 inner;
+};
+
+template <class Config>
+PLANISH_DEVICE void softmax_columns_kernel(const SoftmaxColumnsParams& p) {
+  release_successor();
+  wait_for_predecessor();
+  const i64 line = static_cast<i64>(block_x()) * block_threads() + thread_index();
+  if (line >= p.outer * p.inner) return;
+  const i64 first = line / p.inner * p.length * p.inner + line % p.inner;
+  const auto* x = pointer<const typename Config::Input>(p.x) + first;
+  auto* y = pointer<typename Config::Output>(p.y) + first;
+  const auto read = [&](i64 i) {
+    return static_cast<float>(pointwise::computed(load(x + i * p.inner)));
+  };
+  float largest = float_of_bits(0xff800000);
+  for (i64 i = 0; i < p.length; ++i) largest = pointwise::max(largest, read(i));
+  float total = 0;
+  for (i64 i = 0; i < p.length; ++i) total += pointwise::exp(read(i) - largest);
+  const float scale = Config::kLog ? pointwise::log(total) : 1.0f / total;
+  for (i64 i = 0; i < p.length; ++i) {
+    const float away = read(i) - largest;
+    float value[1] = {Config::kLog ? away - scale : pointwise::exp(away) * scale};
+    store_row(y + i * p.inner, 1, value);
+  }
+}
 
 template <class Config>
 PLANISH_DEVICE void softmax_kernel(const SoftmaxParams& p) {

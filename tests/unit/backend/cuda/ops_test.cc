@@ -245,6 +245,90 @@ TEST(CudaOps, NormalisationsOfPlanes) {
             "");
 }
 
+TEST(CudaOps, NormalisationsOfPixels) {
+  EXPECT_EQ(check_on_gpu({.text = concat("graph \"pixels\" {\n  input %x : float32[n, h, 5, 6]\n",
+                                         random_constant("s", DType::kF32, {6}),
+                                         random_constant("b", DType::kF32, {6}), R"(
+  %a = planish.InstanceNormalizationNhwc(%x, %s, %b)
+  %c = planish.GroupNormalizationNhwc(%x, %s, %b) {num_groups=3}
+  output %a as "a"
+  output %c as "c"
+})"),
+                          .runs = {{noise(DType::kF32, {2, 4, 5, 6})},
+                                   {noise(DType::kF32, {1, 9, 5, 6})},
+                                   {noise(DType::kF32, {1, 0, 5, 6})}}}),
+            "");
+}
+
+TEST(CudaOps, SoftmaxAlongAnyAxisOfAnySize) {
+  EXPECT_EQ(
+      check_on_gpu({.text = R"(
+graph "softmax" {
+  input %x : float32[n, m, 5]
+  %t = Transpose(%x) {perm=[0, 2, 1]}
+  %a = Softmax(%x) {axis=1}
+  %b = LogSoftmax(%x) {axis=0}
+  %c = Softmax(%t)
+  output %a as "a"
+  output %b as "b"
+  output %c as "c"
+})",
+                    .runs = {{noise(DType::kF32, {3, 7, 5})}, {noise(DType::kF32, {1, 300, 5})}}}),
+      "");
+}
+
+TEST(CudaOps, TransposedConvolutions) {
+  for (const char* attributes :
+       {"strides=[2, 2], pads=[1, 1, 1, 1]",
+        "strides=[3, 2], output_padding=[1, 0], dilations=[1, 2]",
+        "strides=[2, 2], auto_pad=\"SAME_UPPER\"", "strides=[2, 1], output_shape=[9, 8]"})
+    EXPECT_EQ(check_on_gpu(
+                  {.text = concat("graph \"turned\" {\n  input %x : float32[n, 8, 4, 5]\n",
+                                  random_constant("w", DType::kF32, {8, 6, 3, 3}),
+                                  random_constant("v", DType::kF32, {8, 2, 3, 3}),
+                                  random_constant("b", DType::kF32, {6}),
+                                  "  %a = ConvTranspose(%x, %w, %b) {", attributes,
+                                  "}\n  %r = Relu(%a)\n  %c = ConvTranspose(%x, %v) {group=2, ",
+                                  attributes, "}\n  output %r as \"r\"\n  output %c as \"c\"\n}"),
+                   .runs = {{noise(DType::kF32, {2, 8, 4, 5})}}}),
+              "")
+        << attributes;
+}
+
+// What hangs on a norm, a pool or a fold is its kernel's tail.
+TEST(CudaOps, TailsOfLightRoots) {
+  EXPECT_EQ(check_on_gpu(
+                {.text = concat("graph \"tails\" {\n  input %x : float32[n, 8, 6]\n"
+                                "  input %i : float32[n, 4, 6, 6]\n  input %m : float32[n, 8, 1]\n",
+                                random_constant("s", DType::kF32, {6}),
+                                random_constant("one", DType::kF32, {1}),
+                                random_constant("b", DType::kF32, {4}), R"(
+  const %axes = int64[1] {2}
+  %l = LayerNormalization(%x, %s)
+  %g = Sigmoid(%l)
+  %a = Mul(%l, %g)
+  %f = ReduceMean(%x, %axes)
+  %h = Mul(%f, %m)
+  %c = Tanh(%h)
+  %q = LayerNormalization(%f, %one)
+  %d = Relu(%q)
+  %k = Softmax(%x)
+  %e = Mul(%k, %m)
+  %n = InstanceNormalization(%i, %b, %b)
+  %o = Relu(%n)
+  %p = MaxPool(%o) {kernel_shape=[2, 2], strides=[2, 2]}
+  %r = Neg(%p)
+  output %a as "a"
+  output %c as "c"
+  output %d as "d"
+  output %e as "e"
+  output %r as "r"
+})"),
+                 .runs = {{noise(DType::kF32, {2, 8, 6}, 1), noise(DType::kF32, {2, 4, 6, 6}, 2),
+                           noise(DType::kF32, {2, 8, 1}, 3)}}}),
+            "");
+}
+
 TEST(CudaOps, PadsAndResizes) {
   EXPECT_EQ(check_on_gpu({.text = R"(
 graph "pads" {

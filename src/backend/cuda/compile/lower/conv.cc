@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// planish.ConvNhwc: as a product where every tap sees one pixel, depthwise where every channel has
-// filters of its own, else as an implicit product.
+// planish.ConvNhwc and planish.ConvTransposeNhwc: as a product where every tap sees one pixel,
+// depthwise where every channel has filters of its own, else as an implicit product.
 #include <cstring>
 
 #include "backend/cuda/compile/expression_writer.h"
@@ -20,18 +20,39 @@ struct Layer {
   // What the convolution reads: x, or, of an image that lies channels first, what a cast and a
   // transpose make of it.
   const ir::Value* read = nullptr;
-  const Tensor* w = nullptr;        // [filters, channels of a group, spatial...]
+  Tensor w;                         // [filters, channels of a group, spatial...]
   const ir::Value* bias = nullptr;  // of the root
   Shape in, out;
   int64_t groups = 1;
   Windows windows;
 
-  int64_t filters() const { return w->dim(0); }
-  int64_t channels() const { return w->dim(1); }
+  int64_t filters() const { return w.dim(0); }
+  int64_t channels() const { return w.dim(1); }
   int64_t taps() const { return windows.kernel[0] * windows.kernel[1] * windows.kernel[2]; }
   bool is_transposed = false;
   bool is_packed = false;  // `read` is made of x on the way
 };
+
+// Filters of a transposed convolution, [channels, filters of a group, taps], as those of the
+// convolution that it is: [filters, channels of a group, taps in reverse order].
+Tensor turned_filters(const Tensor& w, int64_t groups) {
+  const int64_t channels = w.dim(0) / groups, filters = w.dim(1);
+  Dims dims = w.dims();
+  dims[0] = filters * groups;
+  dims[1] = channels;
+  Tensor out(w.dtype(), dims);
+  const auto bytes = static_cast<size_t>(dtype_bits(w.dtype()) / 8);
+  const int64_t taps = w.count() / (w.dim(0) * filters);
+  const std::byte* from = w.data();
+  for (int64_t c = 0; c < w.dim(0); ++c)
+    for (int64_t f = 0; f < filters; ++f)
+      for (int64_t t = 0; t < taps; ++t, from += bytes) {
+        const int64_t filter = c / channels * filters + f;
+        const int64_t at = (filter * channels + c % channels) * taps + taps - 1 - t;
+        std::memcpy(out.data() + static_cast<size_t>(at) * bytes, from, bytes);
+      }
+  return out;
+}
 
 std::optional<Layer> layer_of(const ir::Node& node) {
   const ir::Node& root = root_of(node);
@@ -48,17 +69,21 @@ std::optional<Layer> layer_of(const ir::Node& node) {
   if (!is_real(layer.read) || !w->is_constant() ||
       w->constant().dtype() != layer.read->type().dtype)
     return std::nullopt;
-  layer.w = &w->constant();
+  layer.groups = root.attributes().integer("group", 1);
+  const bool is_turned = root.op() == "planish.ConvTransposeNhwc";
   layer.bias = root.input(2);
   layer.in = shape_of(layer.read);
   layer.out = shape_of(root.output());
   const size_t spatial = layer.in.size() - 2;
-  if (layer.w->count() == 0 || spatial < 1 || spatial > 3 || layer.w->dims().size() != spatial + 2)
+  const Tensor& given = w->constant();
+  if (given.count() == 0 || spatial < 1 || spatial > 3 || given.dims().size() != spatial + 2 ||
+      layer.groups < 1 || given.dim(0) % layer.groups != 0)
     return std::nullopt;
+  layer.w = is_turned ? turned_filters(given, layer.groups) : given;
   const Attributes& a = root.attributes();
-  layer.groups = a.integer("group", 1);
-  const auto windows =
-      windows_of(a, Dims(layer.w->dims().begin() + 2, layer.w->dims().end()), layer.in, layer.out);
+  const Dims kernel(given.dims().begin() + 2, given.dims().end());
+  const auto windows = is_turned ? transposed_windows_of(a, kernel, layer.in, layer.out)
+                                 : windows_of(a, kernel, layer.in, layer.out);
   if (!windows) return std::nullopt;
   layer.windows = *windows;
   return layer;
@@ -67,10 +92,10 @@ std::optional<Layer> layer_of(const ir::Node& node) {
 // Copies filters to [filters][taps][channels], channels padded to `channels` with zeros and each
 // filter to `row` elements.
 Tensor packed_filters(const Layer& layer, int64_t channels, int64_t row) {
-  const auto bytes = static_cast<size_t>(dtype_bits(layer.w->dtype()) / 8);
-  Tensor out(layer.w->dtype(), {layer.filters(), row});
+  const auto bytes = static_cast<size_t>(dtype_bits(layer.w.dtype()) / 8);
+  Tensor out(layer.w.dtype(), {layer.filters(), row});
   std::memset(out.data(), 0, out.bytes());
-  const std::byte* from = layer.w->data();
+  const std::byte* from = layer.w.data();
   for (int64_t f = 0; f < layer.filters(); ++f)
     for (int64_t c = 0; c < layer.channels(); ++c)
       for (int64_t t = 0; t < layer.taps(); ++t, from += bytes)
@@ -134,7 +159,7 @@ std::optional<ref::StepChoice> lower_depthwise(const ir::Node& node, Lowering& l
   for (int64_t c = 0; c < channels; ++c)
     for (int64_t t = 0; t < layer->taps(); ++t)
       std::memcpy(w.data() + static_cast<size_t>(t * channels + c) * bytes,
-                  layer->w->data() + static_cast<size_t>(c * layer->taps() + t) * bytes, bytes);
+                  layer->w.data() + static_cast<size_t>(c * layer->taps() + t) * bytes, bytes);
   StepBuilder step(lowering);
   require_windows(step, layer->windows, layer->in);
   const RootOutput output(node, layer->bias, tail_shape(*layer), step);
@@ -192,7 +217,6 @@ std::string axes_text(const char* name, const int64_t* v) {
 
 std::string config_text(const Layer& layer, const RootOutput& output, const MmaProblem& problem,
                         const MmaChoice& choice, int64_t channels, int vector_a) {
-  const int64_t ones[3] = {1, 1, 1};
   const auto size = [](const Shape& s, size_t slot) { return baked(spatial_size(s, slot)); };
   const int vector_b = 16 / (dtype_bits(problem.type) / 8);
   return concat(
@@ -202,7 +226,7 @@ std::string config_text(const Layer& layer, const RootOutput& output, const MmaP
       "  static constexpr int kVectorA = ", vector_a, ", kVectorB = ", vector_b,
       ", kChannels = ", channels, ";\n", axes_text("kKernel", layer.windows.kernel),
       axes_text("kStride", layer.windows.stride), axes_text("kDilation", layer.windows.dilation),
-      axes_text("kPad", layer.windows.pad), axes_text("kUp", ones),
+      axes_text("kPad", layer.windows.pad), axes_text("kUp", layer.windows.up),
       "  static constexpr int kDepth = ", size(layer.in, 0), ", kHeight = ", size(layer.in, 1),
       ", kWidth = ", size(layer.in, 2),
       ";\n  static constexpr int kOutDepth = ", size(layer.out, 0),
@@ -303,6 +327,7 @@ std::optional<ref::StepChoice> lower_implicit(const ir::Node& node, Lowering& lo
 const RegisterLowering kPixelwise("planish.ConvNhwc", lower_pixelwise, 0);
 const RegisterLowering kDepthwise("planish.ConvNhwc", lower_depthwise, 1);
 const RegisterLowering kImplicit("planish.ConvNhwc", lower_implicit, 2);
+const RegisterLowering kTurned("planish.ConvTransposeNhwc", lower_implicit);
 
 }  // namespace
 }  // namespace planish::cuda
