@@ -88,13 +88,25 @@ def numpy_dtype(number: int) -> np.dtype[Any]:
     return made
 
 
+_numbers: dict[np.dtype[Any], int] = {}  # of types that were seen: their names take long to ask
+
+
 def _number_of(array: NDArray[Any], what: str) -> int:
+    known = _numbers.get(array.dtype)
+    if known is not None:
+        return known
     if array.dtype.kind in "OUS":
         return STRING
     number = NUMBERS.get(array.dtype.name, 0)
     if number == 0:
         raise Error(f"{what}: arrays of {array.dtype} are not supported", "invalid_type")
+    _numbers[array.dtype] = number
     return number
+
+
+def _address(array: NDArray[Any]) -> int:
+    address: int = array.__array_interface__["data"][0]
+    return address
 
 
 def _pack(array: NDArray[Any], bits: int) -> NDArray[np.uint8]:
@@ -152,7 +164,7 @@ def _from_numpy(array: NDArray[Any], what: str) -> _planish.Value:
         array = _pack(np.ascontiguousarray(array), BITS[number])
     elif not (array.flags.c_contiguous and array.flags.aligned):
         array = np.array(array, order="C", copy=True)
-    return _planish.tensor(number, dims, array.ctypes.data, array.nbytes, array)
+    return _planish.tensor(number, dims, _address(array), array.nbytes, array)
 
 
 def _as_numpy(value: Any, what: str) -> NDArray[Any]:
@@ -202,6 +214,8 @@ def _torch_view(value: Any) -> NDArray[Any] | None:
 
 def to_value(value: Any, what: str) -> _planish.Value:
     """Any datum as a handle. Its memory must not change until the run is over."""
+    if type(value) is np.ndarray:
+        return _from_numpy(value, what)
     if value is None:
         return _planish.none()
     if isinstance(value, list | tuple):
@@ -256,6 +270,8 @@ def from_value(value: _planish.Value) -> Any:
 
 def converter(inputs: list[Any]) -> Callable[[NDArray[Any]], Any]:
     """How results reach the caller: as torch (or other DLPack) arrays if all arrays given were such."""
+    if all(type(v) is np.ndarray for v in inputs):
+        return lambda array: array
     kinds = {
         type(v).__module__.split(".")[0]
         for v in inputs
@@ -284,4 +300,4 @@ def into_value(array: Any, what: str) -> _planish.Value:
         raise Error(f"{what}: outputs of {NAMES[number]} cannot be bound", "unsupported")
     if not (view.flags.c_contiguous and view.flags.writeable and view.flags.aligned):
         raise Error(f"{what}: expected a writable, contiguous array", "invalid_argument")
-    return _planish.tensor(number, list(view.shape), view.ctypes.data, view.nbytes, view)
+    return _planish.tensor(number, list(view.shape), _address(view), view.nbytes, view)

@@ -181,7 +181,7 @@ class Engine:
         return ", ".join(i.name for i in infos)
 
     def _values(self, inputs: Mapping[str, Any]) -> list[_planish.Value]:
-        if not isinstance(inputs, Mapping):
+        if type(inputs) is not dict and not isinstance(inputs, Mapping):
             raise Error(f"inputs: expected a dict of arrays, got {type(inputs).__name__}")
         values = []
         for name in self._input_names:
