@@ -30,7 +30,7 @@ std::vector<std::vector<std::string>> output_names(const Engine& engine) {
 // "y~0231" as "y" and the axes; no axes if the name does not end so.
 std::pair<std::string, Axes> split_axes(const std::string& name) {
   const size_t mark = name.rfind('~');
-  if (mark == std::string::npos) return {name, {}};
+  if (mark == std::string::npos || mark + 1 == name.size()) return {name, {}};
   Axes axes;
   for (size_t i = mark + 1; i < name.size(); ++i)
     axes.push_back(static_cast<size_t>(name[i] - '0'));
@@ -183,9 +183,9 @@ void print_layers(const Layers& layers) {
     char error[16] = "-";
     if (row.difference.reason.empty())
       std::snprintf(error, sizeof(error), "%.1e", row.difference.relative);
-    const char* mark = row.is_same ? "" : layers.first == i ? "FIRST" : "DIFFERS";
-    std::printf("%6d  %s %s %-8s%s%s\n", row.step.step, padded(row.step.op, 18).c_str(),
-                padded(row.output, width).c_str(), error, *mark == 0 ? "" : " ", mark);
+    const char* mark = row.is_same ? "" : layers.first == i ? "  FIRST" : "  DIFFERS";
+    std::printf("%6d  %s %s %s%s\n", row.step.step, padded(row.step.op, 18).c_str(),
+                padded(row.output, width).c_str(), error, mark);
   }
   if (!layers.first) return;
   const LayerRow& row = layers.rows[*layers.first];

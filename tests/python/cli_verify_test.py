@@ -237,3 +237,17 @@ def test_outputs_may_be_compared_with_another_engine_than_steps(
     assert result.code == 1, result
     assert result.json["runs"][0]["outputs"][0]["same"] is False
     assert result.json["runs"][0]["layers"]["first"] is None
+
+
+def test_names_that_look_like_axes_are_names(cli: Any, save: Any) -> None:
+    nodes = [
+        helper.make_node("Neg", ["x"], ["a"]),
+        helper.make_node("Exp", ["a"], ["a~10"]),
+        helper.make_node("MatMul", ["a~10", "a"], ["a~"]),
+    ]
+    kind = (TensorProto.FLOAT, (4, 4))
+    model = save("names.onnx", nodes, {"x": kind}, {"a": kind, "a~10": kind, "a~": kind})
+    result = cli("verify", model, *AGAINST, "--json")
+    assert result.code == 0, result
+    rows = result.json["runs"][0]["layers"]["rows"]
+    assert [row["output"] for row in rows] == ["a", "a~10", "a~"]
