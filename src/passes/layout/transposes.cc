@@ -9,11 +9,6 @@
 #include "tensor/elements.h"
 
 namespace planish::passes {
-namespace {
-
-using Perm = std::vector<int64_t>;  // output axis i is input axis perm[i]
-
-// The permutation of a Transpose node whose input's rank is known; empty if it is not one.
 Perm permutation(const ir::Node* node) {
   if (node == nullptr || node->op() != "Transpose" || !node->input(0)->type().has_rank()) return {};
   const size_t rank = node->input(0)->type().shape->size();
@@ -22,6 +17,8 @@ Perm permutation(const ir::Node* node) {
   Perm perm = node->attributes().integers("perm", reversed);
   return perm.size() == rank ? perm : Perm{};
 }
+
+namespace {
 
 Perm permutation_of(const ir::Value* v) {
   return v != nullptr && v->producer() != nullptr ? permutation(v->producer()) : Perm{};
@@ -394,14 +391,7 @@ bool channels_last(ir::Node& node, Patch& patch) {
   if (rank < 3 || node.output(0) == nullptr ||
       (node.outputs().size() > 1 && node.output(1) != nullptr))
     return false;
-  Perm to_first(rank);
-  std::iota(to_first.begin(), to_first.end(), -1);
-  to_first[0] = 0;
-  to_first[1] = static_cast<int64_t>(rank) - 1;
-  std::vector<ir::Value*> inputs = node.inputs();
-  inputs[0] = transpose(patch, inputs[0], inverse(to_first));
-  ir::Value* y = patch.add("planish." + node.op() + "Nhwc", inputs, node.attributes());
-  patch.replace(node.output(0), transpose(patch, y, to_first));
+  put_channels_last(node, rank, patch);
   return true;
 }
 
@@ -413,6 +403,17 @@ constexpr Rule kChannelsLastRules[] = {
 };
 
 }  // namespace
+
+void put_channels_last(ir::Node& node, size_t rank, Patch& patch) {
+  Perm to_first(rank);
+  std::iota(to_first.begin(), to_first.end(), -1);
+  to_first[0] = 0;
+  to_first[1] = static_cast<int64_t>(rank) - 1;
+  std::vector<ir::Value*> inputs = node.inputs();
+  inputs[0] = transpose(patch, inputs[0], inverse(to_first));
+  ir::Value* y = patch.add("planish." + node.op() + "Nhwc", inputs, node.attributes());
+  patch.replace(node.output(0), transpose(patch, y, to_first));
+}
 
 bool merge_transposes(ir::Graph& graph, PassContext& context) {
   return apply_rules(graph, kMergeRules, context);

@@ -2,7 +2,11 @@
 // Moving transposes towards the outputs, where they meet and cancel.
 #pragma once
 
+#include <cstdint>
+#include <vector>
+
 #include "passes/pass.h"
+#include "passes/rewrite.h"
 
 namespace planish::passes {
 
@@ -14,5 +18,12 @@ bool sink_transposes(ir::Graph& graph, PassContext& context);
 // Float convolutions and poolings take their data with the channels last, between two transposes
 // that the passes above cancel.
 bool use_channels_last(ir::Graph& graph, PassContext& context);
+
+using Perm = std::vector<int64_t>;  // output axis i is input axis perm[i]
+
+// The permutation of a Transpose node whose input's rank is known; empty if it is not one.
+Perm permutation(const ir::Node* node);
+// f(x) = Transpose(fNhwc(Transpose(x))), planish.fNhwc having the channels last; x has the rank.
+void put_channels_last(ir::Node& node, size_t rank, Patch& patch);
 
 }  // namespace planish::passes

@@ -2,23 +2,13 @@
 #include "passes/quantize/quantize.h"
 
 #include <algorithm>
-#include <numeric>
 
+#include "passes/layout/transposes.h"
 #include "passes/rewrite.h"
 #include "tensor/elements.h"
 
 namespace planish::passes {
 namespace {
-
-using Perm = std::vector<int64_t>;  // output axis i is input axis perm[i]
-
-Perm permutation(const ir::Node* node) {
-  if (node == nullptr || node->op() != "Transpose" || !node->input(0)->type().has_rank()) return {};
-  const size_t rank = node->input(0)->type().shape->size();
-  Perm reversed(rank);
-  std::iota(reversed.rbegin(), reversed.rend(), 0);
-  return node->attributes().integers("perm", reversed);
-}
 
 bool is_byte(const ir::Value* v) {
   return v != nullptr && v->type().is_tensor() &&
@@ -156,17 +146,7 @@ bool integer_channels_last(ir::Node& node, Patch& patch) {
     return false;
   const size_t rank = x->type().shape->size();
   if (rank < 3 || rank > 5) return false;
-  Perm to_last(rank), to_first(rank);
-  std::iota(to_last.begin(), to_last.end(), 1);
-  to_last[0] = 0;
-  to_last.back() = 1;
-  std::iota(to_first.begin(), to_first.end(), -1);
-  to_first[0] = 0;
-  to_first[1] = static_cast<int64_t>(rank) - 1;
-  std::vector<ir::Value*> inputs = node.inputs();
-  inputs[0] = patch.add("Transpose", {inputs[0]}, {{"perm", to_last}});
-  ir::Value* y = patch.add("planish.ConvIntegerNhwc", inputs, node.attributes());
-  patch.replace(node.output(), patch.add("Transpose", {y}, {{"perm", to_first}}));
+  put_channels_last(node, rank, patch);
   return true;
 }
 
