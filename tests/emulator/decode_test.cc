@@ -128,10 +128,10 @@ void decode(const char* entry, int batches, int kv_heads, int group, int keys, i
   p.a.queries = 1, p.a.keys = keys, p.a.heads_per_kv = group;
   p.a.scale = static_cast<float>(scale);
   p.k_split = ceil_div(keys, splits);
+  p.kv_heads = kv_heads;
   Shape s;
-  s.grid[0] = static_cast<uint32_t>(splits);
-  s.grid[1] = static_cast<uint32_t>(kv_heads);
-  s.grid[2] = static_cast<uint32_t>(batches);
+  s.grid[0] = static_cast<uint32_t>(kv_heads * batches);
+  s.grid[1] = static_cast<uint32_t>(splits);
   s.threads = 64;
   s.shared_bytes = static_cast<uint32_t>(attention_decode_shared_bytes(head, group, 2));
   if (splits > 1) {

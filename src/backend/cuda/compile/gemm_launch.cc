@@ -115,10 +115,54 @@ std::string add_simt(StepBuilder& step, const GemmWork& work, const RootOutput& 
   return "product without matrix units";
 }
 
+// Few rows against constant columns that lie along K: bound by reading the constant once.
+bool is_matvec(const GemmWork& w) {
+  constexpr int64_t kFewRows = 4;
+  return is_fixed(w) && w.is_constant_b && w.is_b_transposed && w.batches == Dim(1) &&
+         w.m.value() >= 1 && w.m.value() <= kFewRows && w.k.value() >= 1;
+}
+
+std::string add_matvec(StepBuilder& step, const GemmWork& work, const RootOutput& output,
+                       const Lowering& lowering) {
+  const int64_t rows = work.m.value(), n = work.n.value(), k = work.k.value();
+  constexpr int kOutputs = 2, kWarps = 4;
+  const int vector = vector_of(work.type, {work.k, work.stride_a, work.stride_b});
+  // Warps share the walk along K where there are few columns and K is long.
+  int warps_k = 1;
+  while (warps_k < kWarps &&
+         n * warps_k < int64_t{4} * kOutputs * kWarps * lowering.multiprocessors &&
+         k > int64_t{32} * vector * warps_k)
+    warps_k *= 2;
+  const int64_t steps = (k + int64_t{32} * vector * warps_k - 1) / (int64_t{32} * vector * warps_k);
+  const std::string element = concat("planish::", element_name(work.type));
+  Launch launch(concat("#define PLANISH_DEPENDENT_LAUNCH 1\n#include \"matvec.cuh\"\n",
+                       output.text(), "struct Config {\n  using Input = ", element,
+                       ";\n  using Output = ", output.element(), ";\n  using Weight = ", element,
+                       ";\n  using Scale = ", element, ";\n  using Tail = ", output.tail_name(),
+                       ";\n  static constexpr int kRows = ", rows, ", kOutputs = ", kOutputs,
+                       ", kVector = ", vector, ", kWarps = ", kWarps, ", kWarpsK = ", warps_k,
+                       ", kAhead = ", std::min<int64_t>(4, steps),
+                       ", kBlock = 0, kZero = 0;\n  static constexpr bool kHasZero = false;\n};\n"
+                       "extern \"C\" PLANISH_KERNEL(",
+                       32 * kWarps,
+                       ", 1) void entry(PLANISH_PARAMS(planish::MatvecParams) p) {\n"
+                       "  planish::matvec_kernel<Config>(p);\n}\n"));
+  launch.in(work.a).in(work.b).i64(0).i64(0);
+  output.add_address(launch);
+  launch.i64_dim(step.dim(work.stride_a)).i64_dim(step.dim(work.stride_b));
+  launch.i64_dim(step.dim(work.stride_c)).i32(rows).i32(n).i32(k).i32(0);
+  output.add_operands(step, launch);
+  launch.grid(step.dim(work.n.ceil_div(kOutputs * kWarps / warps_k))).threads(32 * kWarps);
+  launch.shared(warps_k > 1 ? kWarps * rows * kOutputs * 4 : 0).overlaps();
+  step.add(std::move(launch));
+  return concat("constant times ", rows, rows == 1 ? " row" : " rows");
+}
+
 }  // namespace
 
 std::string add_gemm(StepBuilder& step, const GemmWork& work, const RootOutput& output,
                      Lowering& lowering) {
+  if (is_matvec(work)) return add_matvec(step, work, output, lowering);
   if (has_mma(work.type, lowering)) return add_mma(step, work, output, lowering);
   return add_simt(step, work, output);
 }

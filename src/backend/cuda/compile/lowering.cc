@@ -145,6 +145,10 @@ void StepBuilder::require_window(size_t axis, const Dim& in, int64_t window, int
     windows_.push_back(number);
 }
 
+void StepBuilder::require_elements(const Dim& size) {
+  if (size.range().min < 1) filled_.push_back(dim(size));
+}
+
 std::optional<std::vector<Dim>> StepBuilder::broadcast(const Shape& operand, const Shape& output) {
   if (operand.size() > output.size()) return std::nullopt;
   const size_t shift = output.size() - operand.size();
@@ -197,6 +201,7 @@ std::optional<ref::StepChoice> StepBuilder::finish(std::string tactic) {
   if (!in_place_.empty()) attributes.set("in_place", in_place_);
   if (!windows_.empty()) attributes.set("windows", windows_);
   if (!broadcasts_.empty()) attributes.set("broadcasts", broadcasts_);
+  if (!filled_.empty()) attributes.set("filled", filled_);
   return ref::StepChoice{.kernel = "cuda.launch",
                          .attributes = std::move(attributes),
                          .inputs = std::move(inputs_),

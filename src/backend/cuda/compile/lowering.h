@@ -105,6 +105,8 @@ class StepBuilder {
   void rounds_to(DType type) { is_fast_ = is_fast_ || type == DType::kF16 || type == DType::kBF16; }
   // Runs fail unless `window` elements fit into spatial axis `axis`, of size `in`, with `pads`.
   void require_window(size_t axis, const Dim& in, int64_t window, int64_t pads);
+  // Runs fail unless the axis of this size has elements.
+  void require_elements(const Dim& size);
   // Strides of a dense tensor of shape `operand` that is broadcast to `output`. Runs fail unless it
   // can be, where that is known only then. nullopt: it has more axes.
   std::optional<std::vector<Dim>> broadcast(const Shape& operand, const Shape& output);
@@ -121,6 +123,7 @@ class StepBuilder {
   std::vector<int64_t> in_place_;
   std::vector<int64_t> windows_;
   std::vector<int64_t> broadcasts_;
+  std::vector<int64_t> filled_;
   Dim scratch_ = 0;
   bool is_storable_ = true;
   bool is_fast_ = false;

@@ -2,7 +2,7 @@
 // Attention of one query a sequence (decoding): as attention.cuh with queries = 1, bound by reading
 // keys and values once. A block takes one head of keys and values and all kGroup heads of queries
 // that share it; its lanes work in groups of kHead / 8, each on a key of its own. With splits (grid
-// x) the keys are cut in ranges; the last block of a head to end joins the parts, in order.
+// y) the keys are cut in ranges; the last block of a head to end joins the parts, in order.
 //
 //   struct Config {
 //     using Input = f16; using Output = f16;   // f16, bf16 or f32 (then 32 bytes a lane)
@@ -13,9 +13,9 @@
 //     static constexpr bool kHasMask = false, kCausal = false, kSoftcap = false;
 //   };
 // Params are AttentionParams, queries 1, then parts and counters: parts has room for
-// grid x * y * z * kGroup * (kHead + 2) floats, counters for grid y * z integers, zero before and
-// after; both unused if grid x is 1. k_split: keys of a range.
-// Grid: x = splits, y = kv_heads, z = batches. Threads 32 * kWarps, shared memory
+// grid x * y * kGroup * (kHead + 2) floats, counters for grid x integers, zero before and
+// after; both unused if grid y is 1. k_split: keys of a range.
+// Grid: x = batches * kv_heads, y = splits. Threads 32 * kWarps, shared memory
 // attention_decode_shared_bytes().
 // Cost: bytes k + v once; flops 4 heads keys head.
 #pragma once
@@ -29,7 +29,7 @@ struct AttentionDecodeParams {
   u64 parts;
   u64 counters;
   i32 k_split;
-  i32 unused;
+  i32 kv_heads;
 };
 
 PLANISH_CONSTEXPR i32 attention_decode_shared_bytes(i32 head, i32 group, i32 warps) {
@@ -132,8 +132,8 @@ PLANISH_DEVICE void attention_decode_kernel(const AttentionDecodeParams& params)
   const AttentionParams& p = params.a;
   release_successor();
   wait_for_predecessor();
-  const auto batch = static_cast<i32>(block_z());
-  const auto kv_head = static_cast<i32>(block_y());
+  const i32 batch = static_cast<i32>(block_x()) / params.kv_heads;
+  const i32 kv_head = static_cast<i32>(block_x()) - batch * params.kv_heads;
   const i32 first_head = kv_head * D::kGroup;
   const T* k = pointer<const T>(p.k) + batch * p.k_batch + kv_head * p.k_head;
   const T* v = pointer<const T>(p.v) + batch * p.v_batch + kv_head * p.v_head;
@@ -147,8 +147,8 @@ PLANISH_DEVICE void attention_decode_kernel(const AttentionDecodeParams& params)
             d.q[g]);
     d.largest[g] = attention_detail::kHidden;
   }
-  const bool is_split = grid_x() > 1;
-  const i32 begin = range.begin + (is_split ? static_cast<i32>(block_x()) * params.k_split : 0);
+  const bool is_split = grid_y() > 1;
+  const i32 begin = range.begin + (is_split ? static_cast<i32>(block_y()) * params.k_split : 0);
   const i32 end = is_split ? least(range.end, begin + params.k_split) : range.end;
   for (i32 key = begin; key < end; key += D::kAll) d.meet(p, k, v, mask, key + D::team(), end);
 
@@ -156,9 +156,9 @@ PLANISH_DEVICE void attention_decode_kernel(const AttentionDecodeParams& params)
   d.keep(room);
   sync_block();
   const auto in_block = [&](int i, int n) { return room.get(i * D::kGroup * D::kState + n); };
-  const i64 place = static_cast<i64>(batch) * grid_y() + kv_head;
+  const i64 place = block_x();
   constexpr int kPart = D::kGroup * D::kState;
-  float* parts = pointer<float>(params.parts) + place * grid_x() * kPart;
+  float* parts = pointer<float>(params.parts) + place * grid_y() * kPart;
   const auto write = [&](int g, int e, const typename D::Joined& all) {
     float y[1] = {all.total == 0.0f ? 0.0f : all.sum / all.total};
     store_row(pointer<Output>(p.y) + batch * p.y_batch + (first_head + g) * p.y_head + e, 1, y);
@@ -172,7 +172,7 @@ PLANISH_DEVICE void attention_decode_kernel(const AttentionDecodeParams& params)
       write(g, e, all);
       continue;
     }
-    float* to = parts + block_x() * kPart + g * D::kState;
+    float* to = parts + block_y() * kPart + g * D::kState;
     if (e == 0) {
       store(to, all.largest);
       store(to + 1, all.total);
@@ -180,12 +180,12 @@ PLANISH_DEVICE void attention_decode_kernel(const AttentionDecodeParams& params)
     store(to + 2 + e, all.sum);
   }
   if (!is_split) return;
-  if (!take_last_ticket(pointer<i32>(params.counters) + place, static_cast<i32>(grid_x()))) return;
+  if (!take_last_ticket(pointer<i32>(params.counters) + place, static_cast<i32>(grid_y()))) return;
   const auto in_parts = [&](int i, int n) { return load_fresh(parts + i * kPart + n); };
   for (int i = static_cast<int>(thread_index()); i < D::kGroup * D::kHead;
        i += 32 * Config::kWarps) {
     write(i / D::kHead, i % D::kHead,
-          D::join(static_cast<int>(grid_x()), i / D::kHead, i % D::kHead, in_parts));
+          D::join(static_cast<int>(grid_y()), i / D::kHead, i % D::kHead, in_parts));
   }
 }
 

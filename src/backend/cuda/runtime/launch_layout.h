@@ -24,6 +24,7 @@
 //             size, elements of the window, expression of the size with pads
 //   broadcasts  integers: pairs of expressions, a size and the one that it is broadcast to: 1, or
 //             the same
+//   filled    integers: expressions of sizes that must not be 0
 #pragma once
 
 #include <cstdint>

@@ -80,6 +80,7 @@ class LaunchStep final : public StepKernel {
     const auto broadcasts = a.integers("broadcasts", {});
     info.require(broadcasts.size() % 2 == 0, "broadcasts is no list of pairs");
     for (int64_t number : broadcasts) broadcasts_.push_back(expression(info, number));
+    for (int64_t number : a.integers("filled", {})) filled_.push_back(expression(info, number));
   }
 
   StepMemory memory() const override { return {plan::Memory::kDevice, plan::Memory::kDevice}; }
@@ -99,6 +100,8 @@ class LaunchStep final : public StepKernel {
     for (const Dim& dim : dims_) values.push_back(shapes.value(dim));
     for (const FitCheck& w : windows_)
       require_window(shapes, w.axis, values[w.in], w.window, values[w.room]);
+    for (size_t number : filled_)
+      shapes.require(values[number] > 0, "an axis has no elements: nothing stands at its edge");
     for (size_t i = 0; i < broadcasts_.size(); i += 2) {
       const int64_t size = values[broadcasts_[i]], wanted = values[broadcasts_[i + 1]];
       shapes.require(size == 1 || size == wanted,
@@ -249,6 +252,7 @@ class LaunchStep final : public StepKernel {
   std::vector<int64_t> in_place_;
   std::vector<FitCheck> windows_;
   std::vector<size_t> broadcasts_;  // expressions
+  std::vector<size_t> filled_;      // the same
 };
 
 const RegisterStepKernel kLaunch("cuda.launch", make_step_kernel<LaunchStep>);

@@ -329,6 +329,51 @@ TEST(CudaOps, TailsOfLightRoots) {
             "");
 }
 
+TEST(CudaOps, AttentionOfOneQuery) {
+  for (const char* batch : {"2", "b"})
+    EXPECT_EQ(
+        check_on_gpu(
+            {.text = concat("graph \"decode\" {\n  input %q : float32[", batch,
+                            ", 4, 1, 16]\n  input %k : float32[", batch,
+                            ", 2, s, 16]\n  input %v : float32[", batch,
+                            ", 2, s, 16]\n  input %m : float32[", batch, R"(, 1, 1, s]
+  %y = Attention(%q, %k, %v, %m)
+  %z = Attention(%q, %k, %v)
+  output %y as "y"
+  output %z as "z"
+})"),
+             .runs = {{noise(DType::kF32, {2, 4, 1, 16}, 1), noise(DType::kF32, {2, 2, 150, 16}, 2),
+                       noise(DType::kF32, {2, 2, 150, 16}, 3),
+                       noise(DType::kF32, {2, 1, 1, 150}, 4)},
+                      {noise(DType::kF32, {2, 4, 1, 16}, 1), noise(DType::kF32, {2, 2, 1, 16}, 2),
+                       noise(DType::kF32, {2, 2, 1, 16}, 3),
+                       noise(DType::kF32, {2, 1, 1, 1}, 4)}}}),
+        "")
+        << batch;
+}
+
+TEST(CudaOps, ProductsOfFewRows) {
+  for (const char* precision : {"fp32", "fp16"})
+    EXPECT_EQ(
+        check_on_gpu({.text = concat("graph \"rows\" {\n  input %x : float32[1, 1000]\n"
+                                     "  input %y : float32[3, 37]\n",
+                                     random_constant("w", DType::kF32, {1000, 13}),
+                                     random_constant("v", DType::kF32, {37, 20}),
+                                     random_constant("b", DType::kF32, {13}), R"(
+  %a = MatMul(%x, %w)
+  %c = Add(%a, %b)
+  %d = Relu(%c)
+  %e = MatMul(%y, %v)
+  output %d as "d"
+  output %e as "e"
+})"),
+                      .runs = {{noise(DType::kF32, {1, 1000}, 1), noise(DType::kF32, {3, 37}, 2)}},
+                      .options = with_precision(precision),
+                      .tolerance = std::string(precision) == "fp32" ? 1e-5 : 5e-3}),
+        "")
+        << precision;
+}
+
 TEST(CudaOps, PadsAndResizes) {
   EXPECT_EQ(check_on_gpu({.text = R"(
 graph "pads" {

@@ -64,7 +64,23 @@ int64_t shared_bytes(int64_t head, int64_t head_v, int warps, int tile_keys) {
   return 2 * (16 * warps * wide + 2 * tile_keys * (wide + wide_v));
 }
 
-std::optional<ref::StepChoice> lower_attention(const ir::Node& node, Lowering& lowering) {
+// What all kernels of attention take.
+struct Problem {
+  Heads q, k, v, y;
+  const ir::Value* mask = nullptr;
+  std::vector<Dim> mask_strides;
+  DType type = DType::kUndefined;
+  bool is_causal = false;
+  float scale = 1;
+
+  int64_t group() const { return q.heads.value() / k.heads.value(); }
+  int vector() const {
+    return vector_of(type, {Dim(q.size), Dim(v.size), q.row_stride, k.row_stride, v.row_stride,
+                            q.head_stride, k.head_stride, v.head_stride});
+  }
+};
+
+std::optional<Problem> problem_of(const ir::Node& node, StepBuilder& step) {
   const Attributes& a = node.attributes();
   for (int i = 4; i < 7; ++i)
     if (node.input(i) != nullptr) return std::nullopt;
@@ -78,52 +94,116 @@ std::optional<ref::StepChoice> lower_attention(const ir::Node& node, Lowering& l
       k->heads.value() < 1 || q->heads.value() % k->heads.value() != 0)
     return std::nullopt;
   const ir::Value* mask = node.input(3);
-  StepBuilder step(lowering);
   const auto strides = mask_strides(step, mask, *q, *k);
-  if (!strides) return std::nullopt;
   const DType type = node.input(0)->type().dtype;
   for (const ir::Value* other : {node.input(1), node.input(2), node.output()})
     if (other->type().dtype != type) return std::nullopt;
-  const bool has_mma = dtype_bits(type) == 16 && (type == DType::kF16 || lowering.all_at_least(80));
-  const int vector =
-      vector_of(type, {Dim(q->size), Dim(v->size), q->row_stride, k->row_stride, v->row_stride,
-                       q->head_stride, k->head_stride, v->head_stride});
-  const int warps = 4, tile_keys = q->size <= 64 && v->size <= 64 ? 64 : 32;
-  const char* entry = has_mma ? "attention_kernel" : "attention_simt_kernel";
-  const std::string element = concat("planish::", element_name(type));
-  Launch launch(
-      concat("#define PLANISH_DEPENDENT_LAUNCH 1\n#include \"attention.cuh\"\nstruct Config {\n"
-             "  using Input = ",
-             element, ";\n  using Output = ", element,
-             ";\n  using Mask = ", mask != nullptr ? element_text(mask) : element,
-             ";\n  static constexpr int kHead = ", q->size, ", kHeadV = ", v->size,
-             ", kWarps = ", warps, ", kTileKeys = ", tile_keys, ", kVector = ", vector,
-             ";\n  static constexpr bool kHasMask = ", mask != nullptr ? "true" : "false",
-             ", kCausal = ", a.integer("is_causal", 0) != 0 ? "true" : "false",
-             ", kSoftcap = false;\n};\nextern \"C\" PLANISH_KERNEL(", 32 * warps,
-             ", 1) void entry(PLANISH_PARAMS(planish::AttentionParams) p) {\n  planish::", entry,
-             "<Config>(p);\n}\n"));
+  if (!strides) return std::nullopt;
+  const double usual = 1 / std::sqrt(static_cast<double>(q->size));
+  return Problem{.q = *q,
+                 .k = *k,
+                 .v = *v,
+                 .y = *y,
+                 .mask = mask,
+                 .mask_strides = *strides,
+                 .type = type,
+                 .is_causal = a.integer("is_causal", 0) != 0,
+                 .scale = static_cast<float>(a.real("scale", usual))};
+}
+
+// The members of Config that all kernels have.
+std::string config_text(const Problem& p) {
+  const std::string element = concat("planish::", element_name(p.type));
+  return concat("  using Input = ", element, ";\n  using Output = ", element,
+                ";\n  using Mask = ", p.mask != nullptr ? element_text(p.mask) : element,
+                ";\n  static constexpr int kHead = ", p.q.size,
+                ";\n  static constexpr bool kHasMask = ", p.mask != nullptr ? "true" : "false",
+                ", kCausal = ", p.is_causal ? "true" : "false", ", kSoftcap = false;\n");
+}
+
+// The fields of AttentionParams.
+void add_fields(const ir::Node& node, const Problem& p, StepBuilder& step, Launch& launch) {
   launch.in(step.input(node.input(0))).in(step.input(node.input(1))).in(step.input(node.input(2)));
-  launch.in(step.input(mask)).i64(0).out(0);
-  for (const Heads* h : {&*q, &*k, &*v, &*y}) {
+  launch.in(step.input(p.mask)).i64(0).out(0);
+  for (const Heads* h : {&p.q, &p.k, &p.v, &p.y}) {
     launch.i64_dim(step.dim(h->batch_stride)).i64_dim(step.dim(h->head_stride));
     launch.i64_dim(step.dim(h->row_stride));
   }
-  for (const Dim& s : *strides) launch.i64_dim(step.dim(s));
-  launch.i32_dim(step.dim(q->length)).i32_dim(step.dim(k->length));
-  launch.i32(q->heads.value() / k->heads.value()).i32(0).i32(0);
-  const double usual = 1 / std::sqrt(static_cast<double>(q->size));
-  launch.f32(static_cast<float>(a.real("scale", usual)));
-  launch.f32(0).i32(0);
-  launch.grid(step.dim(q->length.ceil_div(has_mma ? 16 * warps : warps) * q->batch),
-              step.dim(q->heads));
-  launch.threads(32 * warps).shared(has_mma ? shared_bytes(q->size, v->size, warps, tile_keys) : 0);
-  launch.overlaps();
+  for (const Dim& s : p.mask_strides) launch.i64_dim(step.dim(s));
+  launch.i32_dim(step.dim(p.q.length)).i32_dim(step.dim(p.k.length));
+  launch.i32(p.group()).i32(0).i32(0).f32(p.scale).f32(0).i32(0);
+}
+
+// --- one query a sequence: bound by reading the keys and values
+// ----------------------------------------------------------------
+
+// Blocks that share the keys of one head; their number must be known in advance.
+int64_t splits_of(const Problem& p, const Lowering& lowering) {
+  if (!p.q.batch.is_constant()) return 1;
+  const int64_t blocks = std::max<int64_t>(1, p.q.batch.value() * p.k.heads.value());
+  constexpr int64_t kFewKeys = 64, kUnknownKeys = 1024;
+  const int64_t keys = p.k.length.is_constant() ? p.k.length.value() : kUnknownKeys;
+  if (blocks > kMaxCounters) return 1;
+  return std::clamp<int64_t>(2 * lowering.multiprocessors / blocks, 1,
+                             std::max<int64_t>(1, keys / kFewKeys));
+}
+
+std::optional<ref::StepChoice> lower_decoding(const ir::Node& node, Lowering& lowering) {
+  StepBuilder step(lowering);
+  const auto p = problem_of(node, step);
+  if (!p || !(p->q.length == Dim(1)) || p->q.size != p->v.size || p->group() > 8)
+    return std::nullopt;
+  const int64_t head = p->q.size;
+  constexpr int64_t kTogether = 8;  // elements that a lane reads at once
+  if (head < kTogether || (head & (head - 1)) != 0) return std::nullopt;
+  for (const Heads* h : {&p->q, &p->k, &p->v})
+    for (const Dim& stride : {h->batch_stride, h->head_stride, h->row_stride})
+      if (!Dim::exact_div(stride, kTogether)) return std::nullopt;
+  const int64_t warps = 4, splits = splits_of(*p, lowering);
+  Launch launch(
+      kernel_source("attention_decode.cuh",
+                    concat(config_text(*p), "  static constexpr int kGroup = ", p->group(),
+                           ", kWarps = ", warps, ";\n"),
+                    static_cast<int>(32 * warps), "AttentionDecodeParams", "attention_decode"));
+  add_fields(node, *p, step, launch);
+  const Dim blocks = p->q.batch * p->k.heads;
+  if (splits > 1)
+    launch.scratch(step.scratch(blocks * (splits * p->group() * (head + 2) * 4))).zeros();
+  else
+    launch.i64(0).i64(0);
+  launch.i32_dim(step.dim(p->k.length.ceil_div(splits))).i32_dim(step.dim(p->k.heads));
+  launch.grid(step.dim(blocks), step.dim(splits)).threads(static_cast<int>(32 * warps));
+  launch.shared(warps * (256 / head) * p->group() * (head + 2) * 4).overlaps();
+  step.add(std::move(launch));
+  return step.finish(concat("one query, ", splits, " parts of the keys"));
+}
+
+// --- many queries
+// ----------------------------------------------------------------------------
+
+std::optional<ref::StepChoice> lower_attention(const ir::Node& node, Lowering& lowering) {
+  StepBuilder step(lowering);
+  const auto p = problem_of(node, step);
+  if (!p) return std::nullopt;
+  const bool has_mma =
+      dtype_bits(p->type) == 16 && (p->type == DType::kF16 || lowering.all_at_least(80));
+  const int warps = 4, tile_keys = p->q.size <= 64 && p->v.size <= 64 ? 64 : 32;
+  Launch launch(kernel_source(
+      "attention.cuh",
+      concat(config_text(*p), "  static constexpr int kHeadV = ", p->v.size, ", kWarps = ", warps,
+             ", kTileKeys = ", tile_keys, ", kVector = ", p->vector(), ";\n"),
+      32 * warps, "AttentionParams", has_mma ? "attention" : "attention_simt"));
+  add_fields(node, *p, step, launch);
+  launch.grid(step.dim(p->q.length.ceil_div(has_mma ? 16 * warps : warps) * p->q.batch),
+              step.dim(p->q.heads));
+  launch.threads(32 * warps);
+  launch.shared(has_mma ? shared_bytes(p->q.size, p->v.size, warps, tile_keys) : 0).overlaps();
   step.add(std::move(launch));
   return step.finish(has_mma ? "online softmax on the matrix units" : "online softmax");
 }
 
-const RegisterLowering kAttention("Attention", lower_attention);
+const RegisterLowering kDecoding("Attention", lower_decoding, 0);
+const RegisterLowering kAttention("Attention", lower_attention, 1);
 
 }  // namespace
 }  // namespace planish::cuda
