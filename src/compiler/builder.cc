@@ -219,7 +219,7 @@ plan::Plan compile(ir::Graph& graph, const BuildRequest& request, bool for_gpu, 
     plan.target.isa = "plain";
     ref::lower(graph, {}, plan);
   } else if (for_gpu) {
-    cuda::compile(graph, request.options, context, pipeline, nullptr, plan);
+    cuda::compile(graph, request.options, context, pipeline, usual_shapes(request), nullptr, plan);
   } else {
     cpu::compile(graph, request.options, context, pipeline, usual_shapes(request), plan);
   }

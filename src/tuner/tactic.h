@@ -60,6 +60,9 @@ class Meter {
   // Runs it and waits for the device; seconds of the run. A device whose clock is coarse may run it
   // several times and give the mean.
   virtual double time(Runnable& runnable) = 0;
+  // How many seconds of a CPU the device's are worth, where the effort depends on how long a
+  // problem runs.
+  virtual double worth() const { return 1; }
 };
 
 }  // namespace planish::tuner

@@ -162,7 +162,7 @@ void Tuner::mark_heaviest(std::vector<Group>& groups) const {
                    [](const Group* a, const Group* b) { return a->cost > b->cost; });
   double sum = 0;
   for (Group* g : order) {
-    if (sum >= effort_.share * all || g->cost < effort_.least_seconds) break;
+    if (sum >= effort_.share * all || g->cost * meter_.worth() < effort_.least_seconds) break;
     g->is_measured = g->problem->open != nullptr;
     sum += g->cost;
   }

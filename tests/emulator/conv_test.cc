@@ -137,6 +137,13 @@ TEST(ConvKernel, StridedDilatedGrouped) {
   conv<f16>("conv3x3", {1, 1, 24, 1, kNoDepth, {1, 3, 2, 1, 1, 1, 1}, {1, 3, 1, 2, 2, 1, 2}}, {},
             kTolerance);
 }
+TEST(ConvKernel, StepsOfOneTap) {
+  const Problem q{2, 2, 64, 34, kNoDepth, {9, 3, 2, 1, 1, 1, 1}, {7, 3, 1, 2, 2, 1, 2}};
+  conv<f16>("whole_taps", q, {}, kTolerance);
+  Tiles t;
+  t.m = 64, t.k = 64, t.warps_m = 4;
+  conv<f16>("taps_together", q, t, kTolerance);
+}
 TEST(ConvKernel, StemOfFourChannels) {
   conv<f16>("stem", {2, 1, 4, 40, kNoDepth, {13, 7, 2, 1, 3, 1, 3}, {12, 7, 2, 1, 3, 1, 2}}, {},
             kTolerance);

@@ -32,6 +32,13 @@ struct Conv3x3 {
   static constexpr int kDepth = 1, kHeight = 0, kWidth = 0;
   static constexpr int kOutDepth = 1, kOutHeight = 0, kOutWidth = 0;
 };
+struct WholeTaps : Conv3x3 {  // channels fill whole steps
+  static constexpr int kChannels = 64;
+};
+struct TapsTogether : Conv3x3 {
+  static constexpr int kTileM = 64, kTileN = 32, kTileK = 64, kWarpsM = 4, kChannels = 64;
+  static constexpr bool kWarpgroup = true;
+};
 struct Stem : Conv3x3 {  // 7 x 7, stride 2, three channels padded to four
   static constexpr int kVectorA = 4, kChannels = 4, kKernelH = 7, kKernelW = 7;
   static constexpr int kStrideW = 2, kDilationW = 1, kPadH = 3, kPadW = 3;
@@ -103,6 +110,10 @@ struct Depthwise5x5 : Depthwise3x3 {
     planish::conv_depthwise_kernel<planish::Config>(p);                                         \
   }
 CONV(conv3x3, Conv3x3)
+CONV(whole_taps, WholeTaps)
+#if !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
+CONV(taps_together, TapsTogether)
+#endif
 CONV(stem, Stem)
 CONV(byte_conv, ByteConv)
 CONV(odd_channels, OddChannels)

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "backend/cpu/compile/lowering.h"
+#include "backend/ref/compile/isolate.h"
 #include "ir/graph.h"
 #include "runtime/thread_pool.h"
 #include "tensor/tensor.h"
@@ -15,14 +16,8 @@
 
 namespace planish::cpu {
 
-// Dims of a node's inputs, parallel to them; empty for constants and absent ones.
-using NodeDims = std::vector<Dims>;
-
-// A graph of that node alone: its inputs with these dims, its constants as they are, values and
-// nodes named by position. What the node means and nothing else: its text is a problem's key. Null
-// if the shape rule objects: of symbols that are equal only at run time, each has a usual value of
-// its own.
-std::unique_ptr<ir::Graph> isolate(const ir::Node& node, const NodeDims& dims);
+using ref::isolate;
+using ref::NodeDims;
 
 // Multiplications of a node that `isolate` made, or elements where it has no product.
 double work_of(const ir::Node& node);

@@ -10,6 +10,9 @@
 #include "backend/cuda/compile/nvrtc.h"
 #include "backend/cuda/compile/pipeline.h"
 #include "backend/cuda/compile/placement.h"
+#include "backend/cuda/compile/remembering_compiler.h"
+#include "backend/cuda/compile/trial.h"
+#include "backend/cuda/compile/tuning.h"
 #include "backend/cuda/runtime/driver.h"
 #include "base/str.h"
 #include "planish/error.h"
@@ -54,7 +57,8 @@ void choose_targets(const Options& options, Lowering& lowering) {
 // Chooses a step for each node and remembers which values are made on the device.
 class Chooser {
  public:
-  Chooser(const ir::Graph& graph, Lowering& lowering) : lowering_(lowering) {
+  Chooser(const ir::Graph& graph, const ref::TacticTable& tactics, Lowering& lowering)
+      : tactics_(tactics), lowering_(lowering) {
     std::map<std::string, DimRange> symbols;
     for (const ir::Value* in : graph.inputs())
       if (in->type().has_rank())
@@ -65,8 +69,11 @@ class Chooser {
 
   std::optional<ref::StepChoice> operator()(const ir::Node& node) {
     if (!has_known_sizes(node) || is_shape_arithmetic(node)) return remember_host(node);
+    const ref::NodeTactic* tactic = tactics_.find(node);
+    lowering_.wanted = tactic != nullptr ? tactic->name : "";
     std::optional<ref::StepChoice> choice = lower_node(node, lowering_);
     if (!choice) return remember_host(node);
+    if (tactic != nullptr) choice->tactic += concat("; ", tactic->reason);
     return choice;
   }
 
@@ -104,6 +111,7 @@ class Chooser {
     return from_host;
   }
 
+  const ref::TacticTable& tactics_;
   Lowering& lowering_;
   std::set<std::string> bound_;
   std::set<const ir::Value*> host_;
@@ -155,12 +163,13 @@ std::string why_unusable(const Options& options) {
 bool is_usable(const Options& options) { return why_unusable(options).empty(); }
 
 void compile(ir::Graph& graph, const Options& options, passes::PassContext& context,
-             const passes::PipelineOptions& pipeline,
+             const passes::PipelineOptions& pipeline, const ref::UsualShapes& shapes,
              std::shared_ptr<const KernelCompiler> compiler, plan::Plan& plan) {
   Lowering lowering;
   choose_targets(options, lowering);
   lowering.allow_tf32 = options.precision == "tf32";
   if (compiler == nullptr) compiler = open_nvrtc(options.nvrtc);
+  compiler = std::make_shared<RememberingCompiler>(std::move(compiler));
   for (const Target& target : lowering.targets)
     if (!compiler->knows(target))
       throw Error(ErrorCode::kUnsupported,
@@ -168,12 +177,11 @@ void compile(ir::Graph& graph, const Options& options, passes::PassContext& cont
                   "install a newer NVRTC: pip install nvidia-cuda-nvrtc");
   optimize(graph, options, context, pipeline);
 
-  plan.target.backend = "cuda";
-  plan.target.isa = "plain";
-  plan.target.properties = {{"targets", target_names(lowering.targets)},
-                            {"least_driver", std::to_string(compiler->least_driver())},
-                            {"toolkit", compiler->version()}};
-  Chooser chooser(graph, lowering);
+  lowering.usual = std::make_shared<ref::UsualSizes>(graph, shapes);
+  describe_target(lowering, *compiler, plan);
+  ref::TacticTable tactics = choose_tactics(graph, options, lowering, *compiler,
+                                            options.target.empty(), context.check_cancelled);
+  Chooser chooser(graph, tactics, lowering);
   ref::lower(
       graph,
       [&](const ir::Node& node) {
@@ -181,6 +189,7 @@ void compile(ir::Graph& graph, const Options& options, passes::PassContext& cont
         return chooser(node);
       },
       plan);
+  for (plan::Record& record : tactics.take_report()) plan.report.push_back(std::move(record));
   report_placement(place_values(plan), plan);
   build_modules(lowering, *compiler, options, context, plan);
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "backend/cuda/compile/kernel_compiler.h"
+#include "backend/ref/compile/isolate.h"
 #include "base/options.h"
 #include "ir/graph.h"
 #include "passes/pass.h"
@@ -19,7 +20,7 @@ namespace planish::cuda {
 // be null: NVRTC is opened. Throws what passes throw, and kDeviceError if there is neither a target
 // nor a device, or no NVRTC.
 void compile(ir::Graph& graph, const Options& options, passes::PassContext& context,
-             const passes::PipelineOptions& pipeline,
+             const passes::PipelineOptions& pipeline, const ref::UsualShapes& shapes,
              std::shared_ptr<const KernelCompiler> compiler, plan::Plan& plan);
 
 // What option `target` names. Throws kInvalidArgument.

@@ -29,10 +29,10 @@ void add_batches(StepBuilder& step, const GemmWork& work, Launch& launch) {
 std::string add_mma(StepBuilder& step, const GemmWork& work, const RootOutput& output,
                     Lowering& lowering) {
   const bool is_exact = work.type == DType::kF32 && !lowering.allow_tf32;
-  const MmaProblem problem{.m = typical(work.m),
-                           .n = typical(work.n),
-                           .k = typical(work.k),
-                           .batches = typical(work.batches),
+  const MmaProblem problem{.m = typical(work.m, lowering),
+                           .n = typical(work.n, lowering),
+                           .k = typical(work.k, lowering),
+                           .batches = typical(work.batches, lowering),
                            .type = work.type,
                            .is_exact = is_exact,
                            .is_major_kb = work.is_b_transposed,
@@ -162,7 +162,7 @@ std::string add_matvec(StepBuilder& step, const GemmWork& work, const RootOutput
 
 std::string add_gemm(StepBuilder& step, const GemmWork& work, const RootOutput& output,
                      Lowering& lowering) {
-  if (is_matvec(work)) return add_matvec(step, work, output, lowering);
+  if (lowering.wanted.empty() && is_matvec(work)) return add_matvec(step, work, output, lowering);
   if (has_mma(work.type, lowering)) return add_mma(step, work, output, lowering);
   return add_simt(step, work, output);
 }

@@ -113,8 +113,13 @@ int StepBuilder::input(Tensor constant) {
   return static_cast<int>(inputs_.size()) - 1;
 }
 
-int StepBuilder::input(const std::function<Tensor()>& make) {
-  return input(lowering_.packs ? make() : Tensor(DType::kU8, {0}));
+int StepBuilder::input(const Tensor& source, const std::string& how,
+                       const std::function<Tensor()>& make) {
+  if (!lowering_.packs) return input(Tensor(DType::kU8, {0}));
+  if (lowering_.packed == nullptr) return input(make());
+  const auto [at, is_new] = lowering_.packed->try_emplace({source.data(), how});
+  if (is_new) at->second = {make(), source};
+  return input(at->second.first);
 }
 
 int StepBuilder::dim(const Dim& dim) {
@@ -249,6 +254,7 @@ const ir::Value* outer_value(const ir::Node& node, const ir::Value* inner) {
 
 std::optional<ref::StepChoice> lower_node(const ir::Node& node, Lowering& lowering) {
   lowering.offers.clear();
+  lowering.taken.clear();
   std::string key = node.op();
   if (key == "planish.Fused") {
     const ir::Node* root = fused_root(node);

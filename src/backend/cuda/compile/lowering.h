@@ -13,13 +13,16 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "backend/cuda/runtime/launch_layout.h"
 #include "backend/cuda/runtime/target.h"
+#include "backend/ref/compile/isolate.h"
 #include "backend/ref/compile/lower.h"
 #include "ir/graph.h"
 
@@ -36,8 +39,14 @@ struct Lowering {
   std::vector<Target> targets;  // kernels must compile for each
   int multiprocessors = 132;    // of the device, or of a typical one of its kind
   bool allow_tf32 = false;
+  std::shared_ptr<const ref::UsualSizes> usual;  // null: nothing is known of symbols
+  // Constants that were made of others (first), by the other's bytes, which stay with them, and the
+  // way; null: none is kept.
+  using Packed = std::map<std::pair<const void*, std::string>, std::pair<Tensor, Tensor>>;
+  std::shared_ptr<Packed> packed;
   bool packs = true;   // false: constants may be of no size, nothing will be run
   std::string wanted;  // the tactic to take where it is offered; empty: the cheapest by estimate
+  std::string taken;   // of the node lowered last; empty: it had no choice
   std::vector<Offer> offers;                   // of the node lowered last, the cheapest first
   std::map<std::string, std::string> sources;  // of the kernels chosen so far, by key
 
@@ -93,8 +102,8 @@ class StepBuilder {
   // The step's input that holds the value; each value once. Null: -1.
   int input(const ir::Value* value);
   int input(Tensor constant);
-  // A constant that is made only if it is needed.
-  int input(const std::function<Tensor()>& make);
+  // A constant made of another in a way that `how` names: made once, and only if it is needed.
+  int input(const Tensor& source, const std::string& how, const std::function<Tensor()>& make);
   // Number of the expression. False from is_storable: the node cannot be lowered.
   int dim(const Dim& dim);
   bool is_storable() const { return is_storable_; }

@@ -34,8 +34,10 @@ constexpr double kL2BytesPerNs = 40;
 constexpr double kLoadLatency = 700;  // from L2 to shared memory, shared by the stages in flight
 constexpr double kStepOverhead = 40;  // barrier and addresses
 constexpr double kLaunchLatency = 900;
+constexpr double kTailLatency = 900;         // of reading operands and writing
+constexpr double kOwnMemoryBytesPerNs = 23;  // of one multiprocessor, its share
 constexpr double kSplitLatency = 1500;
-constexpr double kClusterLatency = 600;
+constexpr double kClusterLatency = 2000;
 constexpr double kMemoryBytesPerNs = 3000;  // of the device
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -76,7 +78,13 @@ double cost(const MmaProblem& p, const MmaChoice& c, int multiprocessors) {
   const double step = std::max({kLoadLatency / (c.stages - 1) + kStepOverhead,
                                 math * static_cast<double>(at_once) + kStepOverhead,
                                 bytes * static_cast<double>(at_once)});
-  double total = waves * (steps * step + kLaunchLatency);
+  // Blocks beside each other read while one writes.
+  const double main = steps * step;
+  const double tail = 2.0 * c.tile_m * c.tile_n * bytes_of(p.type) / kOwnMemoryBytesPerNs *
+                          static_cast<double>(at_once) / c.splits +
+                      kTailLatency;
+  const double wave = std::max(main, tail) + std::min(main, tail) / static_cast<double>(at_once);
+  double total = waves * wave + kLaunchLatency;
   if (c.is_clustered)
     total += kClusterLatency;
   else if (c.splits > 1)
@@ -99,9 +107,10 @@ class Choices {
       // Three products hold twice the operands in registers.
       if (p.is_exact && t.m * t.n > 64 * 64) continue;
       const int own = is_half && p.k >= 256 ? 64 : 32;
-      if (t.warps_k > 1 && (own < 64 || p.k < 512)) continue;
+      if (t.warps_k > 1 && (own < 64 || p.k < 256)) continue;
       add(t, own, false);
-      if (is_half && p.k >= 1024 && t.m * t.n <= 64 * 64) add(t, 128, false);
+      if (own == 64 && p.k >= 256 && t.m * t.n <= 64 * 64) add(t, 128, false);
+      if (own == 64 && p.k >= 512 && t.m * t.n <= 32 * 64) add(t, 256, false);
     }
     if (is_half && p.is_major_kb && is_all_sm_90a(lowering.targets))
       for (const Tiling& t : kTogether) add(t, 64, true);
@@ -188,17 +197,24 @@ MmaChoice choose_mma(const MmaProblem& p, Lowering& lowering) {
   const Choices choices(p, lowering);
   std::map<std::pair<int, int>, size_t> of_tile;
   lowering.offers.clear();
+  const MmaChoice* best = &choices.all().front().second;
   for (const auto& [nanoseconds, choice] : choices.all()) {
-    if (choice.id() == lowering.wanted) return choice;
+    if (choice.id() == lowering.wanted) best = &choice;
     if (lowering.offers.size() == kMostOffers) continue;
     if (++of_tile[{choice.tile_m, choice.tile_n}] > kMostOffersOfATile) continue;
     lowering.offers.push_back({choice.id(), nanoseconds * 1e-9});
   }
-  return choices.all().front().second;
+  lowering.taken = best->id();
+  return *best;
 }
 
 bool has_mma(DType type, const Lowering& lowering) {
   return type == DType::kF16 || lowering.all_at_least(80);
+}
+
+int64_t typical(const Dim& dim, const Lowering& lowering) {
+  const auto usual = lowering.usual != nullptr ? lowering.usual->of(dim) : std::nullopt;
+  return usual ? std::max<int64_t>(1, *usual) : typical(dim);
 }
 
 int64_t typical(const Dim& dim) {

@@ -52,6 +52,7 @@ bool has_mma(DType type, const Lowering& lowering);
 
 // An estimate of a size for choices that it only influences.
 int64_t typical(const Dim& dim);
+int64_t typical(const Dim& dim, const Lowering& lowering);
 
 // The largest of 16 bytes' elements, half of them, ... that divides all sizes.
 int vector_of(DType type, std::initializer_list<Dim> sizes);

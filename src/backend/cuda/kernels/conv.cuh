@@ -105,6 +105,9 @@ struct ImageCopy {
   static constexpr int kRowStep = Tile::kThreads / kChunks;
   static constexpr int kRows = ceil_div(Config::kTileM, kRowStep);
   static constexpr int kTaps = Config::kKernelD * Config::kKernelH * Config::kKernelW;
+  // A step of K stays within one tap, the same for all threads.
+  static constexpr bool kIsOneTap = Config::kChannels % Config::kTileK == 0 && kVector == kChunk &&
+                                    Config::kUpD == 1 && Config::kUpH == 1 && Config::kUpW == 1;
   static_assert(Tile::kThreads % kChunks == 0, "a thread keeps to one chunk of the rows of a step");
   static_assert(Config::kChannels % kVector == 0, "the channels of a group are whole vectors");
 
@@ -142,9 +145,36 @@ struct ImageCopy {
     return window.image + ((d * s.height + h) * s.width + w) * pixel + channel;
   }
 
+  // The same as copy(), with the arithmetic of taps done once.
+  PLANISH_DEVICE void copy_tap(Shared<T> stage, const Sizes<Config>& s, const T* x, i32 k) const {
+    const int thread = static_cast<int>(thread_index());
+    const int chunk = thread % kChunks;
+    const i32 tap = k / Config::kChannels;
+    const i32 w = tap % Config::kKernelW * Config::kDilationW;
+    const i32 h = tap / Config::kKernelW % Config::kKernelH * Config::kDilationH;
+    const i32 d = tap / (Config::kKernelW * Config::kKernelH) * Config::kDilationD;
+    const i32 channel = k - tap * Config::kChannels + chunk * kChunk;
+    PLANISH_UNROLL
+    for (int i = 0; i < kRows; ++i) {
+      const int row = thread / kChunks + i * kRowStep;
+      if (Config::kTileM % kRowStep != 0 && row >= Config::kTileM) break;
+      const Window<T>& at = windows[i];
+      const bool is_inside = at.image != nullptr &&
+                             static_cast<u32>(at.w + w) < static_cast<u32>(s.width) &&
+                             static_cast<u32>(at.h + h) < static_cast<u32>(s.height) &&
+                             (Config::kKernelD == 1 && Config::kPadD == 0
+                                  ? true
+                                  : static_cast<u32>(at.d + d) < static_cast<u32>(s.depth));
+      const i64 place = (static_cast<i64>(at.d + d) * s.height + at.h + h) * s.width + at.w + w;
+      copy_async<16>(stage, row * Config::kTileK + mma_detail::place<kChunks>(row, chunk) * kChunk,
+                     is_inside ? at.image + place * pixel + channel : x, is_inside ? 16 : 0);
+    }
+  }
+
   // K from `k` on; K indices from `end` on are zero.
   PLANISH_DEVICE void copy(Shared<T> stage, const Sizes<Config>& s, const T* x, i32 k,
                            i32 end) const {
+    if constexpr (kIsOneTap) return copy_tap(stage, s, x, k);
     const int thread = static_cast<int>(thread_index());
     const int chunk = thread % kChunks;
     PLANISH_UNROLL
@@ -201,17 +231,6 @@ PLANISH_DEVICE void conv_kernel(const ConvParams& p) {
                (static_cast<i64>(group) * p.filters + first_n) * p.stride_w + first_k;
   const CopyA image(p, s, x, first_m);
 
-  Tile product;
-  product.template run<true>(
-      ceil_div(most(0, end_k - first_k), Config::kTileK),
-      [&](Shared<T> stage, i32 step) {
-        image.copy(stage, s, x, first_k + step * Config::kTileK, end_k);
-      },
-      [&](Shared<T> stage, i32 step) {
-        const i32 at = step * Config::kTileK;
-        CopyB::copy(stage, w + at, p.stride_w, p.filters - first_n, end_k - first_k - at);
-      });
-  const i64 place = static_cast<i64>(group) * grid_x() + block_x();
   const auto writer = tile_writer<typename Config::Tail, Output, typename Tile::Sum>(
       p.tail, [&](i32 row, i32 column) {
         const i32 at = first_m + row;
@@ -223,7 +242,21 @@ PLANISH_DEVICE void conv_kernel(const ConvParams& p) {
             pointer<Output>(p.y) + of_image * p.y_image + pixel * p.y_pixel + channel, of_image,
             pixel, channel, at < pixels ? most(0, least(8, p.filters - filter)) : 0};
       });
-  finish_product<Config>(product, place, p.parts, p.counters, writer);
+  typename Tile::template Finisher<decltype(writer)> finisher(writer);
+  Tile product;
+  product.template run<true>(
+      ceil_div(most(0, end_k - first_k), Config::kTileK),
+      [&](Shared<T> stage, i32 step) {
+        image.copy(stage, s, x, first_k + step * Config::kTileK, end_k);
+      },
+      [&](Shared<T> stage, i32 step) {
+        const i32 at = step * Config::kTileK;
+        CopyB::copy(stage, w + at, p.stride_w, p.filters - first_n, end_k - first_k - at);
+      },
+      [&] { finisher.begin(); });
+  if (!join_splits(product, static_cast<i64>(group) * grid_x() + block_x(), p.parts, p.counters))
+    return;
+  finisher.finish(product);
 }
 
 }  // namespace planish

@@ -88,7 +88,7 @@ struct RowPlace {
   int count = 0;  // columns that exist; 0: nothing does
 };
 
-// Takes rows of a tile (MmaTile::finish): rounds and stores sums that need no float in between,
+// Takes rows of a tile (MmaTile::Finisher): rounds and stores sums that need no float in between,
 // else applies the tail. Locate: RowPlace operator()(i32 row, i32 column), from the tile's corner.
 template <class Tail, class Output, class Sum, class Locate>
 struct TileWriter {
@@ -133,25 +133,16 @@ PLANISH_DEVICE TileWriter<Tail, Output, Sum, Locate> tile_writer(const TailOpera
   return {locate, operands};
 }
 
-// Hands out a tile's rows (MmaTile::finish), after joining the splits of K. False: another block
-// does it.
-template <class Config, class Writer>
-PLANISH_DEVICE bool finish_product(MmaTile<Config>& product, i64 place, u64 parts, u64 counters,
-                                   const Writer& writer) {
+// Joins the splits of K that meet in memory. False: another block writes the tile.
+template <class Config>
+PLANISH_DEVICE bool join_splits(MmaTile<Config>& product, i64 place, u64 parts, u64 counters) {
   using Tile = MmaTile<Config>;
-  if constexpr (Tile::kCluster > 1) {
-    product.finish_cluster(writer);
-  } else {
-    if constexpr (Config::kSplit) {
-      const auto splits = static_cast<int>(grid_y());
-      auto* mine = pointer<typename Tile::Sum>(parts) +
-                   place * splits * (static_cast<i64>(Config::kTileM) * Config::kTileN);
-      if (!product.join_splits(mine, pointer<i32>(counters) + place, static_cast<int>(block_y()),
-                               splits)) {
-        return false;
-      }
-    }
-    product.finish(writer);
+  if constexpr (Config::kSplit && Tile::kCluster == 1) {
+    const auto splits = static_cast<int>(grid_y());
+    auto* mine = pointer<typename Tile::Sum>(parts) +
+                 place * splits * (static_cast<i64>(Config::kTileM) * Config::kTileN);
+    return product.join_splits(mine, pointer<i32>(counters) + place, static_cast<int>(block_y()),
+                               splits);
   }
   return true;
 }
@@ -192,6 +183,14 @@ PLANISH_DEVICE void gemm_kernel(const GemmParams& p) {
                  (Config::kMajorKB ? first_n * stride_b + first_k : first_k * stride_b + first_n);
     Output* c = pointer<Output>(p.c) + outer * p.batch_c[0] + inner * p.batch_c[1];
 
+    const auto writer = tile_writer<typename Config::Tail, Output, typename Tile::Sum>(
+        p.tail, [&](i32 row, i32 column) {
+          const i32 r = first_m + row;
+          const i32 s = first_n + column;
+          return RowPlace<Output>{c + r * p.stride_c + s, batch, r, s,
+                                  r < m ? most(0, least(8, n - s)) : 0};
+        });
+    typename Tile::template Finisher<decltype(writer)> finisher(writer);
     Tile product;
     product.template run<Config::kConstantB>(
         steps,
@@ -210,17 +209,11 @@ PLANISH_DEVICE void gemm_kernel(const GemmParams& p) {
           } else {
             CopyB::copy(stage, b + at * stride_b, stride_b, end_k - first_k - at, n - first_n);
           }
-        });
-    const i64 place = static_cast<i64>(batch) * grid_x() + block_x();
-    const auto writer = tile_writer<typename Config::Tail, Output, typename Tile::Sum>(
-        p.tail, [&](i32 row, i32 column) {
-          const i32 r = first_m + row;
-          const i32 s = first_n + column;
-          return RowPlace<Output>{c + r * p.stride_c + s, batch, r, s,
-                                  r < m ? most(0, least(8, n - s)) : 0};
-        });
-    const bool is_done = finish_product<Config>(product, place, p.parts, p.counters, writer);
-    if (!is_done) return;
+        },
+        [&] { finisher.begin(); });
+    if (!join_splits(product, static_cast<i64>(batch) * grid_x() + block_x(), p.parts, p.counters))
+      return;
+    finisher.finish(product);
     sync_block();
   }
 }

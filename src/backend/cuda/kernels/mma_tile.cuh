@@ -261,9 +261,10 @@ struct MmaTile {
   }
 
   // The whole product of `steps` steps: load_a(stage, step) and load_b(stage, step) begin the
-  // copies of a step. B is copied ahead of the wait for the predecessor if it is weights.
-  template <bool kConstantB, class LoadA, class LoadB>
-  PLANISH_DEVICE void run(int steps, LoadA load_a, LoadB load_b) {
+  // copies of a step. B is copied ahead of the wait for the predecessor if it is weights. begin()
+  // is called when the first copies are under way.
+  template <bool kConstantB, class LoadA, class LoadB, class Begin>
+  PLANISH_DEVICE void run(int steps, LoadA load_a, LoadB load_b, Begin begin) {
     clear();
     if constexpr (kConstantB) {
       PLANISH_UNROLL
@@ -280,6 +281,7 @@ struct MmaTile {
       }
       commit_copies();
     }
+    begin();
     int stage = 0;
     int filled = kStages - 1;
     WarpgroupUnit unit;
@@ -364,109 +366,139 @@ struct MmaTile {
     return true;
   }
 
-  // Splits of K over the blocks of a cluster: each adds up and hands out (as finish()) its share of
-  // the rows, reading the parts of all from their shared memory.
-  template <class Writer>
-  PLANISH_DEVICE void finish_cluster(const Writer& writer) {
-    constexpr int kStride = kTileN + 8;
-    constexpr int kColumns = kTileN / 8;
-    constexpr int kItems = kTileM * kColumns;
-    constexpr int kAtOnce = kThreads * kCluster;
-    const int lane = static_cast<int>(lane_index());
-    const int first =
-        static_cast<int>(block_y()) % kCluster * kThreads + static_cast<int>(thread_index());
-    const Shared<Sum> tile = shared_array<Sum>(0);
-    PLANISH_UNROLL
-    for (int e = 0; e < kMmaM * kMmaN * 2; ++e) {
-      const int i = e / (2 * kMmaN), j = e / 2 % kMmaN, half = e % 2;
-      if (warp_k() != 0) continue;
-      const Pack<Sum, 2> two{{sums[i][j][2 * half], sums[i][j][2 * half + 1]}};
-      const int row = warp_m() * kWarpM + 16 * i + 8 * half + lane / 4;
-      tile.template set_pack<2>(row * kStride + warp_n() * kWarpN + 8 * j + lane % 4 * 2, two);
-    }
-    typename Writer::Columns columns;
-    typename Writer::Row held;
-    const auto fetch = [&](int item) {
-      if (item >= kItems) return;
-      writer.fetch_columns(item % kColumns * 8, columns);
-      writer.fetch(item / kColumns, item % kColumns * 8, held);
-    };
-    fetch(first);
-    sync_cluster(kCluster);
-    for (int item = first; item < kItems; item += kAtOnce) {
-      const int row = item / kColumns;
-      const int column = item % kColumns * 8;
-      Pack<Sum, 4> parts[kCluster][2];
-      PLANISH_UNROLL
-      for (int s = 0; s < kCluster; ++s) {
-        PLANISH_UNROLL
-        for (int part = 0; part < 2; ++part) {
-          parts[s][part] = load_from_block(tile, row * kStride + column + 4 * part,
-                                           static_cast<u32>(s), kCluster);
-        }
-      }
-      Sum x[8] = {};
-      PLANISH_UNROLL
-      for (int s = 0; s < kCluster; ++s) {
-        PLANISH_UNROLL
-        for (int e = 0; e < 8; ++e) x[e] += parts[s][e / 4].at[e % 4];
-      }
-      writer.write(columns, held, x);
-      fetch(item + kAtOnce);
-    }
-    // No block leaves while others read its memory.
-    sync_cluster(kCluster);
-  }
-
-  // Hands the tile out in rows of eight neighbouring columns, both counted from the tile's corner:
+  // Hands a tile out in rows of eight neighbouring columns, both counted from the tile's corner:
   //   Writer::Columns, fetch_columns(column, columns)  what is the same for all rows
-  //   Writer::Row, fetch(row, column, held)            what to read for a row, before any is
-  //   written write(columns, held, x)
-  // Called by all threads after run().
+  //   Writer::Row, fetch(row, column, held)            what to read for a row
+  //   write(columns, held, x)
+  // begin() may be called by all threads once memory of the predecessors may be read, finish()
+  // after run(). A few rows a thread are fetched at begin(), so that they arrive under the product.
   template <class Writer>
-  PLANISH_DEVICE void finish(const Writer& writer) {
-    if (warp_k() != 0) return;
-    const int warp = static_cast<int>(warp_index());
-    const int lane = static_cast<int>(lane_index());
-    const Shared<Sum> staging =
-        shared_array<Sum>(static_cast<u32>(warp * 16 * kRowStride * static_cast<int>(sizeof(Sum))));
-    constexpr int kRowLanes = kWarpN / 8;
-    constexpr int kRows = least(16, 32 / kRowLanes);  // written at once
-    constexpr int kTurns = ceil_div(16, kRows);
-    constexpr int kHeld = least(kTurns, 8);  // turns whose operands are fetched together
-    const int column = warp_n() * kWarpN + lane % kRowLanes * 8;
-    const bool takes_part = lane / kRowLanes < kRows;
-    typename Writer::Columns columns;
-    if (takes_part) writer.fetch_columns(column, columns);
-    PLANISH_UNROLL
-    for (int i = 0; i < kMmaM; ++i) {
+  class Finisher {
+   public:
+    PLANISH_DEVICE explicit Finisher(const Writer& writer) : writer_(writer) {}
+
+    PLANISH_DEVICE void begin() {
+      if constexpr (!kIsEarly) return;
+      if constexpr (kCluster > 1) {
+        fetch_item(first_item(), rows_[0]);
+      } else if (warp_k() == 0 && takes_part()) {
+        writer_.fetch_columns(column(), columns_);
+        PLANISH_UNROLL
+        for (int i = 0; i < kMmaM; ++i) fetch_rows(i, 0, kTurns, &rows_[i * kTurns]);
+      }
+    }
+
+    PLANISH_DEVICE void finish(MmaTile& product) {
+      if constexpr (kCluster > 1) {
+        finish_cluster(product);
+      } else {
+        finish_block(product);
+      }
+    }
+
+   private:
+    static constexpr int kRowLanes = kWarpN / 8;
+    static constexpr int kRows = least(16, 32 / kRowLanes);  // written at once
+    static constexpr int kTurns = ceil_div(16, kRows);
+    static constexpr int kHeld = least(kTurns, 8);  // turns whose operands are fetched together
+    // Of the splits that meet in memory only the last block writes.
+    static constexpr bool kIsEarly = kCluster > 1 || (!Config::kSplit && kMmaM * kTurns <= 4);
+    static constexpr int kEarly = kCluster > 1 ? 1 : kIsEarly ? kMmaM* kTurns : 1;
+
+    static PLANISH_DEVICE bool takes_part() {
+      return static_cast<int>(lane_index()) / kRowLanes < kRows;
+    }
+    static PLANISH_DEVICE int column() {
+      return warp_n() * kWarpN + static_cast<int>(lane_index()) % kRowLanes * 8;
+    }
+    static PLANISH_DEVICE int row(int turn) {
+      return turn * kRows + static_cast<int>(lane_index()) / kRowLanes;
+    }
+    PLANISH_DEVICE void fetch_rows(int i, int first, int count, typename Writer::Row* held) const {
       PLANISH_UNROLL
-      for (int first = 0; first < kTurns; first += kHeld) {
-        typename Writer::Row held[kHeld];
+      for (int turn = 0; turn < count; ++turn) {
+        if (takes_part() && row(first + turn) < 16)
+          writer_.fetch(warp_m() * kWarpM + 16 * i + row(first + turn), column(), held[turn]);
+      }
+    }
+
+    PLANISH_DEVICE void finish_block(MmaTile& product) {
+      if (warp_k() != 0) return;
+      const Shared<Sum> staging = shared_array<Sum>(
+          static_cast<u32>(warp_index() * 16 * kRowStride * static_cast<u32>(sizeof(Sum))));
+      if (!kIsEarly && takes_part()) writer_.fetch_columns(column(), columns_);
+      PLANISH_UNROLL
+      for (int i = 0; i < kMmaM; ++i) {
         PLANISH_UNROLL
-        for (int turn = 0; turn < kHeld; ++turn) {
-          const int row = (first + turn) * kRows + lane / kRowLanes;
-          if (takes_part && row < 16)
-            writer.fetch(warp_m() * kWarpM + 16 * i + row, column, held[turn]);
-        }
-        if (first == 0) stage_rows(staging, i);
-        PLANISH_UNROLL
-        for (int turn = 0; turn < kHeld; ++turn) {
-          const int row = (first + turn) * kRows + lane / kRowLanes;
-          if (!takes_part || row >= 16) continue;
-          Sum x[8];
+        for (int first = 0; first < kTurns; first += kHeld) {
+          typename Writer::Row held[kHeld];
+          if constexpr (!kIsEarly) fetch_rows(i, first, kHeld, held);
+          if (first == 0) product.stage_rows(staging, i);
           PLANISH_UNROLL
-          for (int part = 0; part < 2; ++part) {
-            const auto four =
-                staging.template get_pack<4>(row * kRowStride + lane % kRowLanes * 8 + 4 * part);
+          for (int turn = 0; turn < kHeld; ++turn) {
+            if (!takes_part() || row(first + turn) >= 16) continue;
+            Sum x[8];
             PLANISH_UNROLL
-            for (int e = 0; e < 4; ++e) x[4 * part + e] = four.at[e];
+            for (int part = 0; part < 2; ++part) {
+              const auto four = staging.template get_pack<4>(row(first + turn) * kRowStride +
+                                                             column() % kWarpN + 4 * part);
+              PLANISH_UNROLL
+              for (int e = 0; e < 4; ++e) x[4 * part + e] = four.at[e];
+            }
+            if constexpr (kIsEarly) {
+              writer_.write(columns_, rows_[i * kTurns + first + turn], x);
+            } else {
+              writer_.write(columns_, held[turn], x);
+            }
           }
-          writer.write(columns, held[turn], x);
         }
       }
     }
-  }
+
+    static constexpr int kColumns = kTileN / 8;
+    static constexpr int kItems = kTileM * kColumns;
+    static PLANISH_DEVICE int first_item() {
+      return static_cast<int>(block_y()) % kCluster * kThreads + static_cast<int>(thread_index());
+    }
+    PLANISH_DEVICE void fetch_item(int item, typename Writer::Row& held) {
+      if (item >= kItems) return;
+      writer_.fetch_columns(item % kColumns * 8, columns_);
+      writer_.fetch(item / kColumns, item % kColumns * 8, held);
+    }
+
+    // Splits of K over the blocks of a cluster: each adds up and writes its share of the rows,
+    // reading the parts of all from their shared memory.
+    PLANISH_DEVICE void finish_cluster(MmaTile& product) {
+      constexpr int kStride = kTileN + 8;
+      const Shared<Sum> tile = shared_array<Sum>(0);
+      product.stage_tile(tile, kStride);
+      sync_cluster(kCluster);
+      for (int item = first_item(); item < kItems; item += kThreads * kCluster) {
+        const int at = item / kColumns * kStride + item % kColumns * 8;
+        Pack<Sum, 4> parts[kCluster][2];
+        PLANISH_UNROLL
+        for (int s = 0; s < kCluster; ++s) {
+          PLANISH_UNROLL
+          for (int part = 0; part < 2; ++part)
+            parts[s][part] = load_from_block(tile, at + 4 * part, static_cast<u32>(s), kCluster);
+        }
+        Sum x[8] = {};
+        PLANISH_UNROLL
+        for (int s = 0; s < kCluster; ++s) {
+          PLANISH_UNROLL
+          for (int e = 0; e < 8; ++e) x[e] += parts[s][e / 4].at[e % 4];
+        }
+        writer_.write(columns_, rows_[0], x);
+        fetch_item(item + kThreads * kCluster, rows_[0]);
+      }
+      // No block leaves while others read its memory.
+      sync_cluster(kCluster);
+    }
+
+    Writer writer_;
+    typename Writer::Columns columns_;
+    typename Writer::Row rows_[kEarly];
+  };
 
  private:
   // Sixteen rows of a warp's part of C.
@@ -483,6 +515,17 @@ struct MmaTile {
       }
     }
     sync_warp();
+  }
+  PLANISH_DEVICE void stage_tile(Shared<Sum> tile, int stride) {
+    const int lane = static_cast<int>(lane_index());
+    if (warp_k() != 0) return;
+    PLANISH_UNROLL
+    for (int e = 0; e < kMmaM * kMmaN * 2; ++e) {
+      const int i = e / (2 * kMmaN), j = e / 2 % kMmaN, half = e % 2;
+      const Pack<Sum, 2> two{{sums[i][j][2 * half], sums[i][j][2 * half + 1]}};
+      const int row = warp_m() * kWarpM + 16 * i + 8 * half + lane / 4;
+      tile.template set_pack<2>(row * stride + warp_n() * kWarpN + 8 * j + lane % 4 * 2, two);
+    }
   }
   // Begins the product of one stage.
   PLANISH_DEVICE void multiply_together(WarpgroupUnit& unit, int stage) {

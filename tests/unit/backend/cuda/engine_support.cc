@@ -47,20 +47,22 @@ size_t host_steps(const plan::Plan& plan) {
 
 }  // namespace
 
-plan::Plan build_for_gpu(const std::string& text, const cuda::EmulatedGpu& gpu, Options options) {
+plan::Plan build_for_gpu(const std::string& text, const cuda::EmulatedGpu& gpu, Options options,
+                         bool tunes) {
+  if (!tunes) options.level = 0;
   options.kernel_cache = "none";
   const auto graph = graph_of(text);
   plan::Plan plan;
   plan.made_by = "0.0.0";
   passes::PassContext context;
-  cuda::compile(*graph, options, context, {}, gpu.compiler(), plan);
+  cuda::compile(*graph, options, context, {}, {}, gpu.compiler(), plan);
   return plan;
 }
 
 std::string check_on_gpu(const GpuCase& c) {
   cuda::EmulatedGpu gpu;
   gpu.set_chip(c.major, c.minor);
-  plan::Plan plan = build_for_gpu(c.text, gpu, c.options);
+  plan::Plan plan = build_for_gpu(c.text, gpu, c.options, c.tunes);
   if (host_steps(plan) != static_cast<size_t>(c.host_steps)) {
     std::string names;
     for (const plan::Record& record : plan.report)

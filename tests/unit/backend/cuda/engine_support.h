@@ -13,8 +13,9 @@
 
 namespace planish::test {
 
+// At level 0 unless it `tunes`: running every rival on the emulator takes long.
 plan::Plan build_for_gpu(const std::string& text, const cuda::EmulatedGpu& gpu,
-                         Options options = {});
+                         Options options = {}, bool tunes = false);
 
 // Empty if the engine's outputs are the interpreter's, within `tolerance` of the largest; each set
 // of inputs runs four times, on poisoned memory, so that recordings are replayed.
@@ -25,6 +26,7 @@ struct GpuCase {
   double tolerance = 1e-5;
   int host_steps = 0;        // that the plan may leave to the host
   int major = 9, minor = 0;  // of the chip
+  bool tunes = false;
 };
 std::string check_on_gpu(const GpuCase& c);
 

@@ -104,6 +104,11 @@ Tensor packed_filters(const Layer& layer, int64_t channels, int64_t row) {
   return out;
 }
 
+int packed_filters_input(StepBuilder& step, const Layer& layer, int64_t channels, int64_t row) {
+  return step.input(layer.w, concat("filters ", channels, " ", row),
+                    [&] { return packed_filters(layer, channels, row); });
+}
+
 TailShape tail_shape(const Layer& layer) {
   return {.shape = layer.out, .row = 1, .column = layer.out.size() - 1};
 }
@@ -127,7 +132,7 @@ std::optional<ref::StepChoice> lower_pixelwise(const ir::Node& node, Lowering& l
   StepBuilder step(lowering);
   GemmWork work{.type = type};
   work.a = step.input(layer->x);
-  work.b = step.input([&] { return packed_filters(*layer, layer->channels(), row); });
+  work.b = packed_filters_input(step, *layer, layer->channels(), row);
   work.is_constant_b = work.is_b_transposed = true;
   work.m = product(layer->out, 0, layer->out.size() - 1);
   work.n = layer->filters();
@@ -278,7 +283,7 @@ std::optional<ref::StepChoice> lower_implicit(const ir::Node& node, Lowering& lo
   const int64_t row = (k + whole - 1) / whole * whole;
   const Dim pixels = product(layer->out, 0, layer->out.size() - 1);
   const int64_t filters = layer->filters() / layer->groups;
-  const MmaProblem problem{.m = typical(pixels),
+  const MmaProblem problem{.m = typical(pixels, lowering),
                            .n = filters,
                            .k = k,
                            .batches = layer->groups,
@@ -300,7 +305,7 @@ std::optional<ref::StepChoice> lower_implicit(const ir::Node& node, Lowering& lo
     launch.scratch(image);
   else
     launch.in(step.input(layer->x));
-  launch.in(step.input([&] { return packed_filters(*layer, channels, row); }));
+  launch.in(packed_filters_input(step, *layer, channels, row));
   output.add_address(launch);
   const Dim tiles = pixels.ceil_div(c.tile_m) * Dim((filters + c.tile_n - 1) / c.tile_n);
   if (c.has_parts())

@@ -98,7 +98,7 @@ std::optional<ref::StepChoice> lower_mat_mul(const ir::Node& node, Lowering& low
   if (b->is_constant() && sb.size() == 2) {
     work.is_b_transposed = true;
     work.stride_b = row_of(b->constant());
-    work.b = step.input([&] { return transposed(b->constant()); });
+    work.b = step.input(b->constant(), "transposed", [&] { return transposed(b->constant()); });
   } else {
     work.b = step.input(b);
   }

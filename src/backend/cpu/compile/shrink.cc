@@ -14,21 +14,6 @@ namespace {
 // The reference does about a thousand million multiplications a second.
 constexpr double kCheckWork = 4e6;
 
-// Names by position. Two rounds, so that no old name is in the way of a fresh one.
-void rename_all(ir::Graph& graph) {
-  for (const char* stem : {"\1", "v"}) {
-    int next = 0;
-    const auto rename = [&](ir::Value* v) {
-      if (v != nullptr) graph.rename(v, concat(stem, next++));
-    };
-    for (ir::Value* v : graph.inputs()) rename(v);
-    for (ir::Value* v : graph.constants()) rename(v);
-    for (const auto& node : graph.nodes())
-      for (ir::Value* v : node->outputs()) rename(v);
-  }
-  graph.set_name("");
-}
-
 const ir::Node& root_of(const ir::Node& node) {
   const ir::Node* root = node.op() == "planish.Fused" ? fused_root(node) : &node;
   return root == nullptr ? node : *root;
@@ -124,36 +109,6 @@ std::optional<Dims> follow(const Dims& operand, const Dims& old_out, const Dims&
 }
 
 }  // namespace
-
-std::unique_ptr<ir::Graph> isolate(const ir::Node& node, const NodeDims& dims) {
-  auto graph = std::make_unique<ir::Graph>();
-  std::map<const ir::Value*, ir::Value*> copies;
-  std::vector<ir::Value*> inputs;
-  for (size_t i = 0; i < node.inputs().size(); ++i) {
-    const ir::Value* in = node.inputs()[i];
-    ir::Value*& copy = copies[in];
-    if (in != nullptr && copy == nullptr)
-      copy = in->is_constant()
-                 ? graph->add_constant("", in->constant())
-                 : graph->add_input(
-                       "", Type::tensor(in->type().dtype, Shape(dims[i].begin(), dims[i].end())));
-    inputs.push_back(copy);
-  }
-  ir::NodeOptions options{.name = "node", .attributes = node.attributes()};
-  for (const ir::Value* out : node.outputs()) options.wanted.push_back(out != nullptr);
-  ir::Node* copy = graph->add_node(node.op(), inputs, static_cast<int>(node.outputs().size()),
-                                   std::move(options));
-  for (const auto& [name, body] : node.subgraphs()) {
-    ir::Graph* sub = copy->add_subgraph(name);
-    sub->copy_from(*body);
-    rename_all(*sub);
-  }
-  if (!passes::try_infer_node(*copy, passes::Known::kIgnore)) return nullptr;
-  rename_all(*graph);
-  for (ir::Value* out : copy->outputs())
-    if (out != nullptr) graph->add_output(out, out->name());
-  return graph;
-}
 
 double work_of(const ir::Node& node) { return root_work(root_of(node)); }
 
