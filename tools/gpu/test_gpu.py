@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the zoo and ONNX's node tests on the GPU and compares with the reference.
 
-test_gpu.py [--zoo NAME...] [--no-zoo] [--no-nodes] [--seconds N] [--out FILE]
+test_gpu.py [--zoo NAME...] [--no-zoo] [--no-nodes] [--zoo-seconds N] [--seconds N] [--out FILE]
+
+Models that the time does not reach count as not run.
 
 Prints how many passed and failed. Zoo models are compared with Planish's CPU engine in float32, by
 the model's own tolerance or the precision's, whichever is larger. The result goes to FILE as JSON
@@ -166,6 +168,7 @@ def main() -> int:
     parser.add_argument("--no-zoo", action="store_true")
     parser.add_argument("--no-nodes", action="store_true")
     parser.add_argument("--seconds", type=float, default=480)
+    parser.add_argument("--zoo-seconds", type=float, default=1e9)
     parser.add_argument("--out", default="gpu-test.json")
     options = parser.parse_args()
     machine = describe_gpu()
@@ -182,9 +185,15 @@ def main() -> int:
         from benchmarks import zoo
 
         models = zoo.all_models()
-        for name in options.zoo or list(models):
-            for precision in options.precisions.split(","):
-                zoo_case(models[name], precision, zoo_rows)
+        end = time.time() + options.zoo_seconds
+        for precision in options.precisions.split(","):
+            for name in options.zoo or list(models):
+                if time.time() < end:
+                    zoo_case(models[name], precision, zoo_rows)
+                else:
+                    zoo_rows.append(
+                        {"model": name, "precision": precision, "not_run": "no time left"}
+                    )
     report["zoo"] = zoo_rows
     if not options.no_nodes:
         report["nodes"] = node_tests(options.seconds)
