@@ -420,6 +420,7 @@ class Parser {
       }
       ++at_;
       word("graph");
+      if (n->subgraph(key) != nullptr) fail(concat("subgraph ", key, " is there twice"));
       graph(*n->add_subgraph(key), scope);
     }
     if (take(':')) {

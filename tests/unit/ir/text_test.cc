@@ -50,6 +50,9 @@ TEST(Text, ErrorsSayWhere) {
            {"graph { const %x = float32[2] {1.0} }", "expected ,"},
            {"graph { const %x = float32[n] {1.0} }", "constant dimensions"},
            {"graph { input %x : float32[1] input %x : float32[1] }", "defined twice"},
+           {"graph { input %c : bool[] %y = If(%c) then_branch=graph { output %c } "
+            "then_branch=graph { output %c } output %y }",
+            "subgraph then_branch is there twice"},
            {"graph {", "expected"},
            {"graph { const %x = uint8[2] hex \"0\" }", "hexadecimal"}}) {
     try {
