@@ -70,7 +70,7 @@ def zoo_case(model: Any, precision: str, results: list[dict[str, Any]]) -> None:
     results.append(row)
     try:
         model.path()
-    except Exception as error:  # a wheel that this machine lacks
+    except (Exception, SystemExit) as error:  # a wheel that this machine lacks
         row["not_run"] = f"{type(error).__name__}: {error}"[:200]
         print("none", json.dumps(row), flush=True)
         return
