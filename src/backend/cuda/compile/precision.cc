@@ -88,10 +88,15 @@ class Narrower {
     std::vector<ir::Node*> nodes;
     for (const auto& node : graph_.nodes()) nodes.push_back(node.get());
     for (ir::Node* node : nodes) {
-      if (may_narrow(*node))
+      const bool is_large = may_be_large(*node);
+      if (may_narrow(*node) && !is_large)
         narrow(*node);
       else
         widen_inputs(*node);
+      // A factor makes them small: sums of integers are scaled so.
+      if (is_large && node->op() != "Mul" && node->op() != "Div")
+        for (const ir::Value* out : node->outputs())
+          if (is_f32(out)) large_.insert(out);
     }
     for (size_t i = 0; i < graph_.outputs().size(); ++i)
       if (narrowed_.count(graph_.outputs()[i]) != 0)
@@ -115,6 +120,17 @@ class Narrower {
     for (const ir::Value* out : node.outputs())
       if (out != nullptr && (!out->type().has_rank() || used_below(out))) return false;
     return is_pointwise(node) || narrow_ops().count(node.op()) != 0;
+  }
+
+  // What sums of products of integers become, and what is computed of it before it is scaled.
+  bool may_be_large(const ir::Node& node) const {
+    if (node.op() == "Cast") {
+      const ir::Node* producer = node.input(0)->producer();
+      return producer != nullptr &&
+             (producer->op() == "MatMulInteger" || producer->op() == "ConvInteger");
+    }
+    return std::any_of(node.inputs().begin(), node.inputs().end(),
+                       [&](const ir::Value* in) { return large_.count(in) != 0; });
   }
 
   // Subgraphs keep their types.
@@ -197,6 +213,7 @@ class Narrower {
   DType narrow_;
   std::vector<std::string> kept_;
   std::set<const ir::Value*> narrowed_;
+  std::set<const ir::Value*> large_;  // that the narrow type may not hold
   std::map<const ir::Value*, ir::Value*> twins_;
   std::map<const ir::Value*, ir::Value*> wide_;
 };

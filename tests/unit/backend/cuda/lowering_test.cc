@@ -193,5 +193,28 @@ graph "cast" {
         << precision;
 }
 
+TEST(CudaLowering, SumsOfIntegersAreScaledBeforeTheyAreNarrowed) {
+  Tensor x(DType::kU8, {2, 64}), w(DType::kU8, {64, 3});
+  std::fill_n(x.as<uint8_t>(), x.count(), uint8_t{200});
+  std::fill_n(w.as<uint8_t>(), w.count(), uint8_t{250});
+  EXPECT_EQ(check_on_gpu({.text = R"(
+graph "sums" {
+  input %x : uint8[2, 64]
+  input %w : uint8[64, 3]
+  const %scale = float32[] {0.0001}
+  %sum = MatMulInteger(%x, %w)
+  %real = Cast(%sum) {to=1}
+  %twice = Add(%real, %real)
+  %y = Mul(%twice, %scale)
+  %z = Relu(%y)
+  output %z as "z"
+})",
+                          .runs = {{x, w}},
+                          .options = with_precision("fp16"),
+                          .tolerance = 1e-3,
+                          .host_steps = 1}),
+            "");
+}
+
 }  // namespace
 }  // namespace planish
