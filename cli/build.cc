@@ -9,7 +9,7 @@ namespace {
 
 struct BuildFlags {
   std::string model, output;
-  bool json = false, quiet = false;
+  bool json = false, quiet = false, verbose = false;
   OptionFlags options;
 };
 
@@ -18,7 +18,13 @@ int run_build(const BuildFlags& flags) {
     throw Error(ErrorCode::kInvalidArgument, "\"" + flags.model + "\" is a plan already", "",
                 "give the ONNX model; a plan is run with planish run");
   const auto options = flags.options.make();
-  BuildProgress progress(flags.json || flags.quiet);
+  if (flags.verbose) {
+    constexpr int kInfo = 2;
+    planish_set_log(
+        kInfo, [](int, const char* message, void*) { std::fprintf(stderr, "%s\n", message); },
+        nullptr);
+  }
+  BuildProgress progress(flags.json || flags.quiet || flags.verbose);
   progress.attach(*options);
   const auto start = std::chrono::steady_clock::now();
   const Engine engine = build(flags.model, *options);
@@ -56,6 +62,10 @@ void add_build(CLI::App& app, int& exit_code) {
       ->type_name("PLAN");
   verb->add_flag("--json", flags->json, "print the result as JSON");
   verb->add_flag("-q,--quiet", flags->quiet, "print nothing but errors");
+  verb->add_flag(
+      "-v,--verbose", flags->verbose,
+      "say what is measured: each problem's tactics, their time relative to the best, and "
+      "why others refuse");
   flags->options.add(*verb, "build", true);
   verb->footer(
       "Examples:\n"

@@ -30,7 +30,24 @@ void print_ports(const char* title, const Json& ports) {
     print_line(title, padded(text_of(port["name"]), width) + "  " + text_of(port["type"]));
 }
 
-void print_program(const Json& program, size_t number) {
+// What else could compute a step, and why a tactic does not: by node, a line each.
+std::map<std::string, std::vector<std::string>> tactic_notes(const Json& report) {
+  std::map<std::string, std::vector<std::string>> notes;
+  for (const Json& record : report) {
+    if (record["kind"] != "tactic") continue;
+    std::vector<std::string>& lines = notes[text_of(record["subject"])];
+    for (const auto& [field, value] : record["fields"].items()) {
+      if (field == "rivals")
+        lines.push_back("slower, by measurement or estimate: " + text_of(value));
+      else if (field.rfind("refused ", 0) == 0)
+        lines.push_back(field + ": " + text_of(value));
+    }
+  }
+  return notes;
+}
+
+void print_program(const Json& program, size_t number,
+                   const std::map<std::string, std::vector<std::string>>& notes) {
   std::printf("\nprogram %zu%s: %zu steps\n", number, number == 0 ? " (the network)" : "",
               program["steps"].size());
   const Json& values = program["values"];
@@ -45,6 +62,9 @@ void print_program(const Json& program, size_t number) {
     std::printf("       %s\n", fitted(text_of(s["node"]), columns - 8).c_str());
     if (s.contains("tactic"))
       std::printf("       %s\n", fitted(text_of(s["tactic"]), columns - 8).c_str());
+    if (const auto note = notes.find(text_of(s["node"])); note != notes.end())
+      for (const std::string& line : note->second)
+        std::printf("         %s\n", fitted(line, columns - 10).c_str());
   }
 }
 
@@ -95,7 +115,8 @@ void print_text(const Json& d, bool with_steps) {
     print_line("meta", key + ": " + fitted(text_of(value), 200));
   print_line("rebuild", text_of(d["rebuild"]));
   if (with_steps)
-    for (size_t i = 0; i < d["programs"].size(); ++i) print_program(d["programs"][i], i);
+    for (size_t i = 0; i < d["programs"].size(); ++i)
+      print_program(d["programs"][i], i, tactic_notes(d["report"]));
 }
 
 // The graph before the optimiser: the model, imported and no more, or what the plan carries.
