@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,15 @@ import numpy as np
 from planish import _arrays, _planish
 from planish._engine import Engine, make_options
 from planish._error import Error, text
+
+
+_MAX_OUTPUTS = 65536  # of one node
+
+
+def _listed(items: Any, what: str, expected: str) -> Sequence[Any]:
+    if isinstance(items, Sequence) and not isinstance(items, str | bytes):
+        return items
+    raise Error(f"{what}: expected {expected}, got {type(items).__name__}")
 
 
 class Tensor:
@@ -46,21 +56,25 @@ class Network:
         self, name: str, dtype: str | np.dtype[Any] | type, shape: Sequence[int | str | None]
     ) -> Tensor:
         """An input. A dimension is a number, the name of a symbol, or None if nothing is known."""
+        number = 0
         if isinstance(dtype, str) and dtype in _arrays.NUMBERS:
             number = _arrays.NUMBERS[dtype]
-        else:
-            try:
+        elif dtype is not None:  # which numpy takes for float64
+            with contextlib.suppress(TypeError):
                 number = _arrays.NUMBERS.get(np.dtype(dtype).name, 0)
-            except TypeError:
-                number = 0
         if number == 0:
             raise Error(f'input "{name}": {dtype!r} is no data type')
-        dims = ["?" if d is None else str(d) for d in shape]
+        sizes = _listed(shape, f'shape of input "{name}"', "a list of dimensions")
+        dims = ["?" if d is None else str(d) for d in sizes]
         return Tensor(self, self._handle.add_input(text(name, "name"), number, dims))
 
     def add_constant(self, array: Any, name: str = "") -> Tensor:
         """A constant over the array's memory, which must not change any more."""
-        value = _arrays.to_value(np.asarray(array), f'constant "{name}"')
+        try:
+            data = np.asarray(array)
+        except (TypeError, ValueError) as e:
+            raise Error(f'constant "{name}": expected an array: {e}') from None
+        value = _arrays.to_value(data, f'constant "{name}"')
         return Tensor(self, self._handle.add_constant(text(name, "name"), value))
 
     def add(
@@ -79,7 +93,7 @@ class Network:
         outputs to the network that it is given.
         """
         numbers = []
-        for i, value in enumerate(inputs):
+        for i, value in enumerate(_listed(inputs, f"inputs of {op}", "a list of values")):
             if value is None:
                 numbers.append(-1)
             elif isinstance(value, Tensor) and value._network is self:
@@ -88,6 +102,13 @@ class Network:
                 raise Error(f"input {i} of {op}: expected a value of this network, got {value!r}")
         if isinstance(outputs, bool) or not isinstance(outputs, int) or outputs < 1:
             raise Error(f"outputs: expected a positive number, got {outputs!r}")
+        if outputs > _MAX_OUTPUTS:
+            raise Error(f"outputs: expected at most {_MAX_OUTPUTS}, got {outputs}")
+        if not isinstance(subgraphs, Mapping | None):
+            raise Error(f"subgraphs: expected a dict of functions, got {type(subgraphs).__name__}")
+        for key, body in (subgraphs or {}).items():
+            if not callable(body):
+                raise Error(f"subgraph {key}: expected a function, got {type(body).__name__}")
         self._handle.begin_node(text(op, "op"), text(name, "name"), numbers, outputs)
         try:
             for key, value in attributes.items():
@@ -104,6 +125,9 @@ class Network:
 
     def _set(self, op: str, key: str, value: Any) -> None:
         handle = self._handle
+        for item in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(item, int | np.integer) and not -(2**63) <= item < 2**63:
+                raise Error(f"attribute {key} of {op}: {item} does not fit into 64 bits")
         if isinstance(value, bool | int | np.integer):
             handle.set_int(key, int(value))
         elif isinstance(value, float | np.floating):
