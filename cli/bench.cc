@@ -139,7 +139,7 @@ void print_layers(const StepTimes& times) {
   for (size_t i = 0; i < rows.size() && i < kShown; ++i) {
     const StepTime& r = rows[i];
     std::printf("%9.3f %5.1f%%  %s %s %s\n", r.seconds * 1e3, r.seconds / times.total * 100,
-                padded(r.kernel, 14).c_str(), padded(r.op, 18).c_str(),
+                padded(r.kernel, 14).c_str(), padded(step_title(r.op, r.kernel), 18).c_str(),
                 fitted(r.node, width).c_str());
   }
   if (rows.size() > kShown)

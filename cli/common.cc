@@ -236,6 +236,29 @@ std::string padded(const std::string& text, size_t columns) {
   return out;
 }
 
+std::string step_title(std::string op, const std::string& kernel, const std::string& activation) {
+  const std::string prefix = "planish.", suffix = "Nhwc";
+  if (op.rfind(prefix, 0) == 0) op.erase(0, prefix.size());
+  if (op.size() > suffix.size() && op.compare(op.size() - suffix.size(), op.npos, suffix) == 0)
+    op.resize(op.size() - suffix.size());
+  if (op != "Fused") return op;
+  return kernel.substr(kernel.find('.') + 1) + " + tail" +
+         (activation.empty() ? "" : " (" + activation + ")");
+}
+
+std::string shell_quoted(const std::string& text) {
+  std::string out = "'";
+  for (char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
+
+std::string usual_python() {
+  std::error_code failed;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", failed);
+  const std::string beside = failed ? "" : (self.parent_path() / "python3").string();
+  return !beside.empty() && access(beside.c_str(), X_OK) == 0 ? beside : "python3";
+}
+
 void print_line(const std::string& label, const std::string& text, size_t column) {
   const size_t width = terminal_columns() - column;
   std::string rest = text, left = label;

@@ -83,6 +83,13 @@ size_t terminal_columns();
 // At most `columns` characters; what is too long loses its middle. Control characters become '?'.
 std::string fitted(const std::string& text, size_t columns);
 std::string padded(const std::string& text, size_t columns);
+// The op of a step as a person knows it: "planish.ConvNhwc" is "Conv"; of a fused node, by its
+// kernel, what it is fused to: "conv + tail", with the tail's activation if there is one.
+std::string step_title(std::string op, const std::string& kernel,
+                       const std::string& activation = "");
+std::string shell_quoted(const std::string& text);
+// The interpreter beside this command, where pip put both; else the one of PATH.
+std::string usual_python();
 // A label in `column` columns, and the rest of the line wrapped beside it.
 void print_line(const std::string& label, const std::string& text, size_t column = 10);
 

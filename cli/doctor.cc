@@ -19,8 +19,8 @@ struct Check {
   std::string what, found, fix;  // fix is empty where nothing is missing
 };
 
-bool runs(const char* command) {
-  return std::system((std::string(command) + " >/dev/null 2>&1").c_str()) == 0;
+bool runs(const std::string& command) {
+  return std::system((command + " >/dev/null 2>&1").c_str()) == 0;
 }
 
 void add_machine(std::vector<Check>& out) {
@@ -69,10 +69,12 @@ void add_machine(std::vector<Check>& out) {
 std::vector<Check> checks() {
   std::vector<Check> out;
   add_machine(out);
-  out.push_back(runs("python3 -c 'import onnxruntime'")
+  const std::string usual = usual_python();
+  const std::string python = usual == "python3" ? usual : shell_quoted(usual);
+  out.push_back(runs(python + " -c 'import onnxruntime, numpy'")
                     ? Check{"ONNX Runtime", "found: verify compares with it", ""}
                     : Check{"ONNX Runtime", "not found: verify compares with the reference",
-                            "python3 -m pip install onnxruntime"});
+                            python + " -m pip install onnxruntime"});
   return out;
 }
 
@@ -87,7 +89,7 @@ int run_doctor(bool json) {
   }
   std::printf("planish %s\n", planish_version());
   for (const Check& c : all) {
-    std::printf("%-16s %s\n", c.what.c_str(), c.found.c_str());
+    print_line(c.what, c.found, 17);
     if (!c.fix.empty()) std::printf("%-16s   to have it: %s\n", "", c.fix.c_str());
   }
   return 0;

@@ -46,6 +46,13 @@ std::map<std::string, std::vector<std::string>> tactic_notes(const Json& report)
   return notes;
 }
 
+std::string titled(const Json& step) {
+  const Json attributes = step.value("attributes", Json::object());
+  const Json activation = attributes.value("activation", Json());
+  return step_title(text_of(step["op"]), text_of(step["kernel"]),
+                    activation.is_string() ? text_of(activation) : "");
+}
+
 void print_program(const Json& program, size_t number,
                    const std::map<std::string, std::vector<std::string>>& notes) {
   std::printf("\nprogram %zu%s: %zu steps\n", number, number == 0 ? " (the network)" : "",
@@ -57,7 +64,7 @@ void print_program(const Json& program, size_t number,
     const Json& outputs = s["outputs"];
     const bool has_type = !outputs.empty() && outputs[0].get<int>() >= 0;
     std::printf("%5zu  %s %s %s\n", i, padded(text_of(s["kernel"]), 16).c_str(),
-                padded(text_of(s["op"]), 22).c_str(),
+                padded(titled(s), 22).c_str(),
                 has_type ? text_of(values[outputs[0].get<size_t>()]["type"]).c_str() : "");
     std::printf("       %s\n", fitted(text_of(s["node"]), columns - 8).c_str());
     if (s.contains("tactic"))

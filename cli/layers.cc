@@ -184,15 +184,17 @@ void print_layers(const Layers& layers) {
     if (row.difference.reason.empty())
       std::snprintf(error, sizeof(error), "%.1e", row.difference.relative);
     const char* mark = row.is_same ? "" : layers.first == i ? "  FIRST" : "  DIFFERS";
-    std::printf("%6d  %s %s %s%s\n", row.step.step, padded(row.step.op, 18).c_str(),
+    std::printf("%6d  %s %s %s%s\n", row.step.step,
+                padded(step_title(row.step.op, row.step.kernel), 18).c_str(),
                 padded(row.output, width).c_str(), error, mark);
   }
   if (!layers.first) return;
   const LayerRow& row = layers.rows[*layers.first];
   print_line("",
-             "first that differs: step " + std::to_string(row.step.step) + ", " + row.step.op +
-                 " \"" + row.step.node + "\", kernel " + row.step.kernel + ", output \"" +
-                 row.output + "\" " + row.kind + ": " + row.difference.text(),
+             "first that differs: step " + std::to_string(row.step.step) + ", " +
+                 step_title(row.step.op, row.step.kernel) + " \"" + row.step.node + "\", kernel " +
+                 row.step.kernel + ", output \"" + row.output + "\" " + row.kind + ": " +
+                 row.difference.text(),
              0);
 }
 

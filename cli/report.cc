@@ -129,7 +129,7 @@ std::string dot_graph(const Json& engine) {
   for (const Json& step : program["steps"]) {
     const std::string id = "s" + std::to_string(number++);
     const auto op = step["op"].get<std::string>(), kernel = step["kernel"].get<std::string>();
-    node(id, op + " (" + kernel + ")  " + step["node"].get<std::string>(), "");
+    node(id, step_title(op, kernel) + " (" + kernel + ")  " + step["node"].get<std::string>(), "");
     std::set<int> seen;
     for (const Json& v : step["inputs"])
       if (seen.insert(v.get<int>()).second) edge(v, id);

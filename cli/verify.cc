@@ -20,7 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct VerifyFlags {
-  std::string model, against = "auto", python = "python3";
+  std::string model, against = "auto", python = usual_python();
   InputFlags inputs;
   double tolerance = 1e-4;
   bool json = false, per_layer = false;
@@ -47,12 +47,6 @@ class TemporaryFolder {
  private:
   fs::path path_;
 };
-
-std::string shell_quoted(const std::string& text) {
-  std::string out = "'";
-  for (char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return out + "'";
-}
 
 // ONNX Runtime lives in Python: the inputs of all runs go to a folder, the outputs come back from
 // it. A map is the files of its keys and values.
@@ -287,7 +281,8 @@ void add_verify(CLI::App& app, int& exit_code) {
                    "onnxruntime, reference, or auto: the first that is there [auto]")
       ->check(CLI::IsMember({"auto", "onnxruntime", "reference"}))
       ->type_name("WHAT");
-  verb->add_option("--python", flags->python, "interpreter that has onnxruntime [python3]")
+  verb->add_option("--python", flags->python,
+                   "interpreter that has onnxruntime [the one beside planish, else python3]")
       ->type_name("PROGRAM");
   verb->add_option("--within", flags->tolerance,
                    "largest difference of floating-point numbers, relative to the output's "

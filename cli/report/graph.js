@@ -13,7 +13,7 @@ function svg(tag, attributes, ...children) {
 
 // Colours tell families of ops apart.
 const kFamilies = [
-  ["products", "#f6c89f", "#6b4423", /conv|matmul|gemm|einsum|attention|lstm|gru|rnn/i],
+  ["products", "#f6c89f", "#6b4423", /conv|depthwise|matmul|gemm|einsum|attention|lstm|gru|rnn/i],
   ["normalisation, reduction", "#bfe0c6", "#2c5a3a", /norm|softmax|reduce|pool|mean|sum$|argm|topk/i],
   ["movement", "#cdd6f4", "#38456f", /transpose|concat|slice|gather|scatter|pad|split|tile|expand|resize|reshape|squeeze|flatten|identity|cast|depthto|spaceto|shape|dims|where|alias/i],
   ["control flow, sequences", "#f3c3d8", "#6b2f4c", /^if$|loop|scan|sequence|optional/i],
@@ -104,7 +104,7 @@ class GraphView {
         fill: isStep ? family[isDark() ? 2 : 1] : "var(--accent-soft)",
       });
       group.append(box,
-        svg("text", { class: "op", x: 9, y: 16 }, shorten(node.op, 23)),
+        svg("text", { class: "op", x: 9, y: 16 }, shorten(node.op, 21)),
         svg("text", { class: "sub", x: 9, y: 30 }, shorten(node.sub, 31)),
         svg("title", {}, isStep ? program.steps[node.step].node : `${node.kind} ${node.op}`));
       if (isStep) {

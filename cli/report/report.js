@@ -199,6 +199,14 @@ function pane(title, view) {
     view.root);
 }
 
+// Nodes that only compute sizes are no steps of the model, so fewer are drawn than it has.
+function beforeTitle() {
+  const drawn = data.before.program.steps.length, model = record("model")[0];
+  const all = model && data.before.what === "the model" ? Number(model.fields.nodes_before) : drawn;
+  return drawn < all ? `Before: ${drawn} of the model's ${all} nodes, the others compute sizes`
+    : `Before: ${drawn} nodes (${data.before.what})`;
+}
+
 function drawGraphs() {
   const part = section("graph", "Graph", data.before
     ? "Left, what the model says; right, what runs. Click a step to see where it comes from. Drag to move, Ctrl and wheel to magnify."
@@ -217,7 +225,7 @@ function drawGraphs() {
     });
     views.push(before);
     part.append(element("div", { class: "columns" },
-      pane(`Before: ${data.before.program.steps.length} nodes (${data.before.what})`, before),
+      pane(beforeTitle(), before),
       pane(`After: ${main.steps.length} steps`, after)));
   } else {
     part.append(pane(`${main.steps.length} steps`, after));
