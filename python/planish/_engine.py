@@ -120,10 +120,10 @@ class Engine:
         return context.run(inputs, outputs)
 
     def _any_context(self) -> Context:
-        return Context(self, 0)
+        return Context(self, -1)
 
     def create_context(self, profile: int = 0) -> Context:
-        """A context for one thread, whose shapes must fit profile number ``profile``."""
+        """A context for one thread, whose shapes must fit profile number ``profile``; -1: any."""
         if (
             isinstance(profile, bool)
             or not isinstance(profile, int)

@@ -13,7 +13,6 @@ from planish import _arrays, _planish
 from planish._engine import Engine, make_options
 from planish._error import Error, text
 
-
 _MAX_OUTPUTS = 65536  # of one node
 
 

@@ -224,3 +224,10 @@ def test_profiles_bound_the_shapes() -> None:
     with pytest.raises(planish.Error) as caught:
         engine.create_context(0).run(feed(6))
     assert caught.value.code == "invalid_shape"
+    for rows in (2, 6, 1, 8):
+        assert engine.run(feed(rows))["relu"].shape == (rows, 3)
+    with pytest.raises(planish.Error, match="expected 1 to 8"):
+        engine.run(feed(9))
+    for number in (-2, 2):
+        with pytest.raises(planish.Error, match="expected 0 to 1"):
+            engine.create_context(number)

@@ -41,7 +41,7 @@ def test_subgraphs_are_filled_by_functions_and_see_what_is_outside() -> None:
         assert engine.run({"choice": np.array(taken), "x": data})["y"].tolist() == expected
 
 
-WRONG: dict[str, Callable[[planish.Network, Any], object]] = {
+WRONG: dict[str, Callable[[Any, Any], object]] = {
     "no list of inputs": lambda net, x: net.add("Relu", x),
     "no inputs": lambda net, _: net.add("Relu", None),
     "an input's name": lambda net, _: net.add("Relu", ["x"]),

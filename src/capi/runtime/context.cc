@@ -39,9 +39,11 @@ planish_status planish_context_create(planish_engine* engine, int profile,
     auto made = std::make_unique<planish_context>();
     made->engine = deref(engine, "engine").engine;
     const auto profiles = static_cast<int>(made->engine->plan().profiles.size());
-    if (profile < 0 || (profile > 0 && profile >= profiles))
+    if (profile < planish::kAnyProfile || (profile > 0 && profile >= profiles))
       throw Error(ErrorCode::kInvalidArgument,
-                  planish::concat("profile ", profile, ": the engine has ", profiles));
+                  profiles == 0 ? planish::concat("profile ", profile, ": the engine has none")
+                                : planish::concat("profile ", profile, ": expected 0 to ",
+                                                  profiles - 1, ", or -1 for whichever fits"));
     made->context =
         made->engine->create_context({.profile = profiles == 0 ? planish::kAnyProfile : profile});
     made->inputs.resize(made->engine->inputs().size());
