@@ -12,6 +12,7 @@
 #include "backend/cuda/compile/pipeline.h"
 #include "backend/ref/compile/lower.h"
 #include "base/str.h"
+#include "compiler/rebuild_command.h"
 #include "import/onnx/importer.h"
 #include "ir/text.h"
 #include "passes/infer.h"
@@ -190,8 +191,7 @@ plan::Plan compile(ir::Graph& graph, const BuildRequest& request, bool for_gpu, 
   plan::Plan plan;
   plan.made_by = PLANISH_VERSION;
   plan.sources = concat("planish ", PLANISH_VERSION);
-  plan.rebuild =
-      request.command.empty() ? "planish build MODEL.onnx -o MODEL.plan" : request.command;
+  plan.rebuild = request.command.empty() ? rebuild_command(request) : request.command;
   plan.metadata = graph.metadata();
   const size_t nodes_before = graph.total_node_count();
   passes::PassContext context{.fold_bytes = request.options.max_fold_bytes,
