@@ -46,8 +46,9 @@ void add_options(std::string& out, const Options& options) {
     add(out, #name, std::to_string(options.name));
 #define PLANISH_REAL(name, fallback, least, greatest, scope, help) \
   if (is_kept(#name, scope) && options.name != (fallback)) add(out, #name, concat(options.name));
-#define PLANISH_TEXT(name, fallback, choices, scope, help) \
-  if (is_kept(#name, scope) && options.name != (fallback)) add(out, #name, options.name);
+#define PLANISH_TEXT(name, fallback, choices, scope, help)                 \
+  if (is_kept(#name, scope) && options.name != std::string_view(fallback)) \
+    add(out, #name, options.name);
 #define PLANISH_FLAG(name, fallback, scope, help) \
   if (is_kept(#name, scope) && options.name != (fallback)) out += flag(#name);
 #include "planish/options.def"
