@@ -55,7 +55,7 @@ import json, sys, numpy, onnxruntime
 folder = sys.argv[2]
 job = json.load(open(folder + "/job.json"))
 options = onnxruntime.SessionOptions()
-options.log_severity_level = 3
+options.log_severity_level = 4
 session = onnxruntime.InferenceSession(sys.argv[1], options, providers=["CPUExecutionProvider"])
 kinds = {i.name: i.type for i in session.get_inputs() + session.get_outputs()}
 numbers = {"float": "f4", "double": "f8", "int64": "i8", "string": object}
@@ -91,7 +91,10 @@ def save(value, kind):
 made = []
 for run in job["runs"]:
     feed = {n: load(f, kinds.get(n, "")) for n, f in run.items()}
-    results = zip(job["outputs"], session.run(job["outputs"], feed))
+    try:
+        results = zip(job["outputs"], session.run(job["outputs"], feed))
+    except Exception as e:
+        sys.exit("onnxruntime: " + str(e))
     made.append({n: save(v, kinds.get(n, "")) for n, v in results})
 json.dump(made, open(folder + "/made.json", "w"))
 )py";
@@ -163,7 +166,8 @@ class OnnxRuntime : public Oracle {
         " " + shell_quoted(flags.model) + " " + shell_quoted(folder_.path().string());
     if (std::system(command.c_str()) != 0)
       throw Error(ErrorCode::kUnsupported, "ONNX Runtime could not run the model", "",
-                  "see its message above, or use --against reference");
+                  "see its message above; if the shapes do not suit the model, give --shape; or "
+                  "use --against reference");
     made_ = Json::parse(read_file((folder_.path() / "made.json").string()));
   }
   std::map<std::string, Answer> answers(size_t run, const Values&) override {
