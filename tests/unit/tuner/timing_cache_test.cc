@@ -8,6 +8,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "base/hash.h"
 #include "base/log.h"
@@ -141,6 +142,24 @@ TEST(TimingCache, ProcessesThatSaveAtOnceLoseNothing) {
     EXPECT_EQ(status, 0);
   }
   EXPECT_EQ(TimingCache(path).choices().size(), size_t{kProcesses} * kSaves);
+}
+
+TEST(TimingCache, ThreadsThatSaveAtOnceLoseNothing) {
+  const TempFolder folder;
+  const std::string path = folder.at("cache");
+  constexpr int kThreads = 4, kSaves = 25;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      TimingCache cache(path);
+      for (int i = 0; i < kSaves; ++i) {
+        cache.put(concat("problem ", t, ".", i), {.tactic = "a", .measured = true, .level = 3});
+        cache.save();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(TimingCache(path).choices().size(), size_t{kThreads} * kSaves);
 }
 
 TEST(TimingCache, ADamagedOneIsLeftOutWithAWarningAndReplaced) {
