@@ -14,7 +14,7 @@ struct Problem {
 // w(n, k) is what the stored weights mean.
 template <class T, class W>
 void run(KernelCase& c, MatvecParams& p, const Problem& q, W w) {
-  const auto x = random_values<T>(static_cast<size_t>(q.rows * q.k), 1);
+  const auto x = random_values<T>(static_cast<size_t>(q.rows) * static_cast<size_t>(q.k), 1);
   const auto bias = random_values<f32>(q.n, 2);
   std::vector<double> y;
   for (int r = 0; r < q.rows; ++r)
@@ -41,14 +41,14 @@ TEST(DecodeKernel, MatrixTimesVector) {
   for (const Problem q :
        {Problem{"half", 1, 1, 8, 1, 8, 1}, Problem{"half", 2, 13, 1032, 1, 8, 1}}) {
     KernelCase c("decode");
-    const auto w = random_values<f16>(static_cast<size_t>(q.n * q.k), 3);
+    const auto w = random_values<f16>(static_cast<size_t>(q.n) * static_cast<size_t>(q.k), 3);
     MatvecParams p{};
     p.w = c.constant<f16>(w);
     run<f16>(c, p, q, [&](int n, int k) { return w[n * q.k + k]; });
   }
   const Problem q{"many_rows", 5, 3, 131, 3, 1, 4};
   KernelCase c("decode");
-  const auto w = random_values<f32>(static_cast<size_t>(q.n * q.k), 3);
+  const auto w = random_values<f32>(static_cast<size_t>(q.n) * static_cast<size_t>(q.k), 3);
   MatvecParams p{};
   p.w = c.constant<f32>(w);
   run<f32>(c, p, q, [&](int n, int k) { return w[n * q.k + k]; });
@@ -59,8 +59,10 @@ TEST(DecodeKernel, QuantisedWeights) {
     const Problem q{"four_bit", 1, 9, 1056, 1, 8, 1};
     const int blocks = q.k / 32;
     KernelCase c("decode");
-    const auto bytes = random_values<u8>(static_cast<size_t>(q.n * q.k / 2), 3, 0, 255);
-    const auto scales = random_values<f16>(static_cast<size_t>(q.n * blocks), 4, 0.01, 0.1);
+    const auto bytes =
+        random_values<u8>(static_cast<size_t>(q.n) * static_cast<size_t>(q.k) / 2, 3, 0, 255);
+    const auto scales =
+        random_values<f16>(static_cast<size_t>(q.n) * static_cast<size_t>(blocks), 4, 0.01, 0.1);
     MatvecParams p{};
     p.w = c.constant<u8>(bytes);
     p.scales = c.constant<f16>(scales);
@@ -72,9 +74,12 @@ TEST(DecodeKernel, QuantisedWeights) {
   const Problem q{"eight_bit", 1, 6, 1040, 1, 4, 2};
   const int blocks = q.k / 16;
   KernelCase c("decode");
-  const auto w = random_values<i8>(static_cast<size_t>(q.n * q.k), 3, -128, 127);
-  const auto scales = random_values<f32>(static_cast<size_t>(q.n * blocks), 4, 0.01, 0.1);
-  const auto zeros = random_values<i8>(static_cast<size_t>(q.n * blocks), 5, -9, 9);
+  const auto w =
+      random_values<i8>(static_cast<size_t>(q.n) * static_cast<size_t>(q.k), 3, -128, 127);
+  const auto scales =
+      random_values<f32>(static_cast<size_t>(q.n) * static_cast<size_t>(blocks), 4, 0.01, 0.1);
+  const auto zeros =
+      random_values<i8>(static_cast<size_t>(q.n) * static_cast<size_t>(blocks), 5, -9, 9);
   MatvecParams p{};
   p.w = c.constant<i8>(w);
   p.scales = c.constant<f32>(scales);
@@ -90,16 +95,23 @@ void decode(const char* entry, int batches, int kv_heads, int group, int keys, i
             bool masked) {
   KernelCase c("decode");
   const int heads = kv_heads * group;
-  const auto q = random_values<T>(static_cast<size_t>(batches * heads * head), 1, -2, 2);
-  const auto k = random_values<T>(static_cast<size_t>(batches * kv_heads * keys * head), 2, -2, 2);
-  const auto v = random_values<T>(static_cast<size_t>(batches * kv_heads * keys * head), 3);
-  auto mask = random_values<f32>(static_cast<size_t>(heads * keys), 4);
+  const auto q = random_values<T>(
+      static_cast<size_t>(batches) * static_cast<size_t>(heads) * static_cast<size_t>(head), 1, -2,
+      2);
+  const auto k = random_values<T>(static_cast<size_t>(batches) * static_cast<size_t>(kv_heads) *
+                                      static_cast<size_t>(keys) * static_cast<size_t>(head),
+                                  2, -2, 2);
+  const auto v = random_values<T>(static_cast<size_t>(batches) * static_cast<size_t>(kv_heads) *
+                                      static_cast<size_t>(keys) * static_cast<size_t>(head),
+                                  3);
+  auto mask = random_values<f32>(static_cast<size_t>(heads) * static_cast<size_t>(keys), 4);
   for (int j = 0; j < keys && masked; ++j) mask[j] = -HUGE_VAL;  // the first head sees nothing
   const double scale = 0.25;
   std::vector<double> y;
   for (int b = 0; b < batches; ++b)
     for (int h = 0; h < heads; ++h) {
-      const size_t kv = static_cast<size_t>((b * kv_heads + h / group) * keys) * head;
+      const size_t kv =
+          static_cast<size_t>(b * kv_heads + h / group) * static_cast<size_t>(keys) * head;
       std::vector<double> sums(head, 0.0), logits;
       for (int j = 0; j < keys; ++j) {
         double dot = 0;
@@ -136,7 +148,7 @@ void decode(const char* entry, int batches, int kv_heads, int group, int keys, i
   s.shared_bytes = static_cast<uint32_t>(attention_decode_shared_bytes(head, group, 2));
   if (splits > 1) {
     p.parts = c.scratch(size_t(splits) * kv_heads * batches * group * (head + 2) * 4);
-    p.counters = c.counters(static_cast<size_t>(kv_heads * batches));
+    p.counters = c.counters(static_cast<size_t>(kv_heads) * static_cast<size_t>(batches));
   }
   c.run(entry, s, p);
 }

@@ -22,7 +22,12 @@ struct Masked : Plain {
   static constexpr bool kHasMask = true;
 };
 struct Added : Plain {
-  static constexpr int kHead = 128, kHeadV = 128, kTileKeys = 32, kWarps = 1;
+  static constexpr int kHead = 128, kHeadV = 128, kWarps = 1;
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+  static constexpr int kTileKeys = 16;  // more spill, as the lowering knows
+#else
+  static constexpr int kTileKeys = 32;
+#endif
   static constexpr bool kHasMask = true;
 };
 struct Simt : Plain {

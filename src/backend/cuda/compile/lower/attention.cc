@@ -187,7 +187,9 @@ std::optional<ref::StepChoice> lower_attention(const ir::Node& node, Lowering& l
   if (!p) return std::nullopt;
   const bool has_mma =
       dtype_bits(p->type) == 16 && (p->type == DType::kF16 || lowering.all_at_least(80));
-  const int warps = 4, tile_keys = p->q.size <= 64 && p->v.size <= 64 ? 64 : 32;
+  const bool is_small = p->q.size <= 64 && p->v.size <= 64;
+  // More keys with wide heads spill on sm_75.
+  const int warps = 4, tile_keys = is_small ? 64 : lowering.all_at_least(80) ? 32 : 16;
   Launch launch(kernel_source(
       "attention.cuh",
       concat(config_text(*p), "  static constexpr int kHeadV = ", p->v.size, ", kWarps = ", warps,
