@@ -58,15 +58,15 @@ TEST(CudaLowering, MoreSharedMemoryThanTheChipHasIsTheHosts) {
   for (int major : {7, 9})
     EXPECT_EQ(check_on_gpu({.text = R"(
 graph "attention" {
-  input %q : float16[1, 1, 3, 512]
-  input %k : float16[1, 1, 4, 512]
-  input %v : float16[1, 1, 4, 512]
+  input %q : float16[1, 1, 3, 256]
+  input %k : float16[1, 1, 4, 256]
+  input %v : float16[1, 1, 4, 256]
   %y = Attention(%q, %k, %v)
   output %y as "y"
 })",
-                            .runs = {{noise(DType::kF16, {1, 1, 3, 512}, 1),
-                                      noise(DType::kF16, {1, 1, 4, 512}, 2),
-                                      noise(DType::kF16, {1, 1, 4, 512}, 3)}},
+                            .runs = {{noise(DType::kF16, {1, 1, 3, 256}, 1),
+                                      noise(DType::kF16, {1, 1, 4, 256}, 2),
+                                      noise(DType::kF16, {1, 1, 4, 256}, 3)}},
                             .tolerance = 2e-3,
                             .host_steps = major == 7 ? 1 : 0,
                             .major = major,

@@ -188,8 +188,9 @@ std::optional<ref::StepChoice> lower_attention(const ir::Node& node, Lowering& l
   const bool has_mma =
       dtype_bits(p->type) == 16 && (p->type == DType::kF16 || lowering.all_at_least(80));
   const bool is_small = p->q.size <= 64 && p->v.size <= 64;
-  // More keys with wide heads spill on sm_75.
-  const int warps = 4, tile_keys = is_small ? 64 : lowering.all_at_least(80) ? 32 : 16;
+  // More keys with heads of 128 spill on sm_75; wider ones do not fit there.
+  const bool is_tight = !lowering.all_at_least(80) && p->q.size <= 128 && p->v.size <= 128;
+  const int warps = 4, tile_keys = is_small ? 64 : is_tight ? 16 : 32;
   Launch launch(kernel_source(
       "attention.cuh",
       concat(config_text(*p), "  static constexpr int kHeadV = ", p->v.size, ", kWarps = ", warps,
