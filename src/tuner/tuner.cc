@@ -74,6 +74,13 @@ bool is_usable(const CachedChoice& cached, const Problem& problem, int level) {
   });
 }
 
+bool is_fastest(const CachedChoice& cached) {
+  const auto own = cached.seconds.find(cached.tactic);
+  return own == cached.seconds.end() ||
+         std::none_of(cached.seconds.begin(), cached.seconds.end(),
+                      [&](const auto& other) { return other.second < own->second; });
+}
+
 Choice to_choice(const Problem& problem, const CachedChoice& cached) {
   Choice choice;
   size_t offered = 0;
@@ -91,7 +98,9 @@ Choice to_choice(const Problem& problem, const CachedChoice& cached) {
   else if (offered == 1)
     choice.reason = "the only one that takes the problem";
   else if (cached.measured)
-    choice.reason = concat("the fastest of ", offered, " that were measured");
+    choice.reason = concat(
+        is_fastest(cached) ? "the fastest of " : "preferred, and within 3 % of the fastest of ",
+        offered, " that were measured");
   else
     choice.reason = concat("the least estimated cost of ", offered, "; not measured");
   return choice;

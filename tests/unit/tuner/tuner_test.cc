@@ -46,7 +46,9 @@ TEST(Tuner, BetweenEqualsTakesTheFirst) {
       fake_problem("near", {{.name = "a", .seconds = 1.02e-3}, {.name = "b", .seconds = 1e-3}});
   const Problem apart =
       fake_problem("apart", {{.name = "a", .seconds = 1.05e-3}, {.name = "b", .seconds = 1e-3}});
-  EXPECT_EQ(chosen(near, tune(meter, {near}, 4)[0]), "a");
+  const Choice choice = tune(meter, {near}, 4)[0];
+  EXPECT_EQ(chosen(near, choice), "a");
+  EXPECT_EQ(choice.reason, "preferred, and within 3 % of the fastest of 2 that were measured");
   EXPECT_EQ(chosen(apart, tune(meter, {apart}, 4)[0]), "b");
 }
 
