@@ -16,7 +16,7 @@ namespace planish::cuda {
 namespace {
 
 // Tactics of a problem that are compared at each level.
-constexpr std::array<size_t, 6> kRivals = {1, 3, 4, 5, 10, 24};
+constexpr std::array<size_t, 6> kRivals = {3, 3, 4, 5, 10, 24};
 
 class TableBuilder {
  public:
@@ -26,7 +26,9 @@ class TableBuilder {
         lowering_(lowering),
         full_(lowering),
         compiler_(compiler),
-        check_(check_cancelled) {
+        check_(check_cancelled),
+        cache_(options.timing_cache.empty() ? tuner::TimingCache()
+                                            : tuner::TimingCache(options.timing_cache)) {
     lowering_.packs = false;
     if (!has_device) return;
     device_ = driver()->open(device_number(options.device));
@@ -62,26 +64,36 @@ class TableBuilder {
   void add(const ir::Node& node) {
     tuner::Problem problem;
     problem.label = concat(node.op(), " \"", node.name(), "\"");
-    std::vector<std::string> names;
-    const size_t most = kRivals[static_cast<size_t>(std::clamp<int64_t>(options_.level, 0, 5))];
-    for (const Lowering::Offer& offer : lowering_.offers) {
-      if (names.size() == most) break;
-      names.push_back(offer.tactic);
-      problem.tactics.push_back({offer.tactic, offer.seconds, ""});
-    }
     const auto dims = lowering_.usual->of_inputs(node);
     const std::shared_ptr<const ir::Graph> isolated = dims ? ref::isolate(node, *dims) : nullptr;
     if (isolated != nullptr) {
       problem.key = ir::print(*isolated, {.names = false, .max_elements = 1, .bulk = false});
-      if (device_ != nullptr) {
-        problem.open = [this, isolated, names] { return open_trial(isolated, names, *bench_); };
-      }
     } else {
       problem.key = concat("sizes unknown: ", node.op());
     }
-    problem.key += concat("tactics ", join(names), "\ndevice ", identity());
-    if (problem.open) rivals_.emplace(problem.key, Rivals{isolated, names});
+    // The same at every level, so that a cache serves all.
+    problem.key += "tactics";
+    for (const Lowering::Offer& offer : lowering_.offers) problem.key += " " + offer.tactic;
+    problem.key += concat("\ndevice ", identity());
+    std::vector<std::string> names = add_rivals(problem);
+    if (isolated != nullptr && device_ != nullptr) {
+      problem.open = [this, isolated, names] { return open_trial(isolated, names, *bench_); };
+      rivals_.emplace(problem.key, Rivals{isolated, std::move(names)});
+    }
     problems_.push_back({&node, std::move(problem)});
+  }
+
+  // The level's share of the offers, and the one that the cache knows.
+  std::vector<std::string> add_rivals(tuner::Problem& problem) const {
+    const size_t most = kRivals[static_cast<size_t>(std::clamp<int64_t>(options_.level, 0, 5))];
+    const tuner::CachedChoice* cached = cache_.find(problem.key);
+    std::vector<std::string> names;
+    for (const Lowering::Offer& offer : lowering_.offers) {
+      if (names.size() >= most && (cached == nullptr || cached->tactic != offer.tactic)) continue;
+      names.push_back(offer.tactic);
+      problem.tactics.push_back({offer.tactic, offer.seconds, ""});
+    }
+    return names;
   }
 
   std::string identity() const {
@@ -92,12 +104,9 @@ class TableBuilder {
 
   // Into the compiler's memory, where trials and the plan find them.
   void compile_rivals() {
-    const tuner::TimingCache cache = options_.timing_cache.empty()
-                                         ? tuner::TimingCache()
-                                         : tuner::TimingCache(options_.timing_cache);
     Lowering all = lowering_;
     for (const auto& [key, rivals] : rivals_) {
-      if (cache.find(key) != nullptr) continue;
+      if (cache_.find(key) != nullptr) continue;
       for (const std::string& name : rivals.names) {
         all.wanted = name;
         lower_node(*rivals.isolated->nodes().front(), all);
@@ -119,6 +128,7 @@ class TableBuilder {
   const Lowering& full_;
   const KernelCompiler& compiler_;
   const std::function<void()>& check_;
+  const tuner::TimingCache cache_;  // as it was before
   std::shared_ptr<DriverDevice> device_;
   std::shared_ptr<void> stream_;
   const Bench* bench_ = nullptr;

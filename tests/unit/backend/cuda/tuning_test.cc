@@ -41,8 +41,13 @@ TEST(CudaTuning, TacticsAreMeasuredOnTheDeviceAndRemembered) {
       << measured.at("reason");
   EXPECT_FALSE(measured.at("rivals").empty());
   for (const auto& [name, text] : measured) EXPECT_FALSE(name.starts_with("refused")) << text;
-  // The cache decides the next build.
+  // The cache decides the next build, of whatever level.
   EXPECT_EQ(tactic_of(test::build_for_gpu(kProduct, gpu, options, true)), measured);
+  for (const int level : {0, 1}) {
+    options.level = level;
+    EXPECT_EQ(tactic_of(test::build_for_gpu(kProduct, gpu, options, true)).at("tactic"),
+              measured.at("tactic"));
+  }
 }
 
 TEST(CudaTuning, LevelZeroAsksTheCostModel) {
